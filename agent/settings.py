@@ -1,0 +1,158 @@
+"""Every setting: one frozen section per organ. Values come from the command line, the environment, config.toml, then here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Heavy = Literal["auto", "yes", "no"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class PersonalitySettings(_Section):
+    """Who Parley is."""
+
+    name: str = "parley"
+    """The file in `prompts/`, without `.md`."""
+
+
+class UserSettings(_Section):
+    """What Parley may know of you."""
+
+    name: str = ""
+    """What to call you."""
+    about: str = ""
+    """A few sentences about you, shown to the model."""
+
+
+class SoundSettings(_Section):
+    """Devices."""
+
+    microphone: str = "default"
+    """`default`, a name from `parley devices`, or `wav:FILE`."""
+    loudspeaker: str = "default"
+    """`default`, a name from `parley devices`, or `wav:FILE`."""
+    echo: Literal["auto", "on", "headphones", "off"] = "auto"
+    """Echo cancellation: `auto` and `on` cancel, `headphones` and `off` do not."""
+    stall_seconds: float = Field(default=1.0, gt=0)
+    """No frames for so long means that the device is lost."""
+
+
+class EarSettings(_Section):
+    """Voice activity and segmenting."""
+
+    sensitivity: float = Field(default=0.4, ge=0, le=1)
+    """How readily sound counts as speech."""
+    soft_end_seconds: float = Field(default=0.1, ge=0.05, le=2)
+    """Silence after the pause is noticed until a segment softly ends; about 0.1 s more passes before it is noticed."""
+    pre_roll_seconds: float = Field(default=0.4, ge=0, le=2)
+    """Sound kept from before the onset, so that no first word is lost."""
+    min_voiced_seconds: float = Field(default=0.15, ge=0)
+    """Less voice than this makes no utterance."""
+    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    """A less sure transcript is dropped."""
+
+
+class SttSettings(_Section):
+    """Speech to text."""
+
+    engine: Literal["auto", "faster_whisper", "pocketsphinx"] = "auto"
+    """`auto`: faster-whisper if a model of it is here, else pocketsphinx."""
+    model: str = ""
+    """Directory of a faster-whisper model, or its name under the models directory."""
+    language: str = "en"
+    heavy: Heavy = "auto"
+    python: str = ""
+    """Another interpreter for the worker; empty for Parley's own."""
+    deadline_seconds: float = Field(default=20.0, gt=0)
+    """A transcription that takes longer is given up, and its worker ended."""
+
+
+class MindSettings(_Section):
+    """The language model."""
+
+    engine: Literal["auto", "llama_cpp"] = "auto"
+    model: str = ""
+    """A GGUF file, or its name under the models directory; empty: the best that is here, at least the starter."""
+    context_tokens: int = Field(default=2048, ge=256)
+    reply_tokens: int = Field(default=160, ge=8)
+    """The longest reply."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    gpu_layers: int = -1
+    """How many layers go to the GPU; -1 for all, where there is one."""
+    threads: int = Field(default=0, ge=0)
+    """0: as many as there are cores."""
+    heavy: Heavy = "auto"
+    python: str = ""
+    deadline_seconds: float = Field(default=30.0, gt=0)
+    """No token for so long, and the reply is given up and the worker ended."""
+
+
+class VoiceSettings(_Section):
+    """Text to speech."""
+
+    engine: Literal["auto", "espeak"] = "auto"
+    name: str = ""
+    """The engine's voice; empty: the personality's."""
+    speed: float = Field(default=1.0, ge=0.5, le=2)
+    heavy: Heavy = "auto"
+    python: str = ""
+    deadline_seconds: float = Field(default=15.0, gt=0)
+    """No sound for so long, and the sentence is given up and the worker ended."""
+
+
+class TurnSettings(_Section):
+    """When the user's turn is over: silence in seconds since the last voiced sample."""
+
+    finished_seconds: float = Field(default=0.3, ge=0)
+    """After a finished sentence."""
+    unclear_seconds: float = Field(default=0.7, ge=0)
+    """When the words tell nothing."""
+    unfinished_seconds: float = Field(default=1.6, ge=0)
+    """After "and", "um" or a cut clause."""
+    longest_seconds: float = Field(default=3.0, ge=0)
+    """Never longer."""
+
+
+class InitiativeSettings(_Section):
+    """When Parley may start by itself."""
+
+    enabled: bool = True
+    patience_seconds: float = Field(default=0.0, ge=0)
+    """Quiet before the first remark; 0: the personality's."""
+    presence_seconds: float = Field(default=1800.0, ge=0)
+    """After so long without a word the user counts as gone."""
+    remarks_per_hour: int = Field(default=4, ge=0)
+    unanswered_limit: int = Field(default=3, ge=0)
+    """After so many unanswered remarks: silent until the user speaks."""
+    quiet_hours: str = Field(default="22:30-07:30", pattern=r"^$|^\d\d:\d\d-\d\d:\d\d$")
+    """Local time without remarks; empty for none."""
+
+
+class VramSettings(_Section):
+    """The scheduler."""
+
+    idle_seconds: float = Field(default=900.0, ge=0)
+    """A heavy model that nobody used for so long is unloaded; 0 never."""
+    lease_seconds: float = Field(default=20.0, gt=0)
+    """The longest wait for a lease before it is refused."""
+    load_seconds: float = Field(default=120.0, gt=0)
+    """The longest time a model may take to load."""
+
+
+class LogSettings(_Section):
+    """What is told, and where."""
+
+    content: Literal["nowhere", "terminal", "everywhere"] = "terminal"
+    """Where what was said may appear: nowhere, only in the terminal, or in the journal too."""
+    journal: Path | None = None
+    """A file for every event as one JSON line; none by default."""
+    journal_mib: int = Field(default=10, ge=1)
+    """The journal starts a new file at this size; three old ones are kept."""
+    verbose: bool = False
+    """Show every event in the terminal."""

@@ -1,0 +1,1 @@
+"""Microphones and loudspeakers, real, on file and in memory."""

@@ -1,0 +1,1 @@
+"""The four routines. They speak with one another only through the bus."""
