@@ -1,0 +1,174 @@
+"""Questions about the scheduler's state: whose turn it is, when time will change something, who waits for what."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agent.events import Seconds
+from agent.policy.lease_terms import Held, Kind, Limits, Phase, Request, Residence, State
+
+NEVER: Final = Seconds(float("inf"))
+RANKS: Final[dict[Kind, int]] = {"hearing": 0, "replying": 0, "remark": 1, "chore": 2}
+"""Less is more urgent."""
+
+
+# --- whose turn it is -----------------------------------------------------------------------------------------------
+
+
+def queue(state: State, now: Seconds) -> list[Request]:
+    """Everyone who waits, the most urgent first."""
+    return sorted(state.waiting, key=lambda request: _order(state.limits, request, now))
+
+
+def rank(limits: Limits, request: Request, now: Seconds) -> int:
+    """How urgent the kind is; after its time anything is as urgent as a reply."""
+    return 0 if _ages_at(limits, request) <= now else RANKS[request.kind]
+
+
+def _order(limits: Limits, request: Request, now: Seconds) -> tuple[int, Seconds, int]:
+    """Less goes first. Whoever has aged was due when it did: so only finitely many go before it, and nothing starves."""
+    due = min(request.due, _ages_at(limits, request)) if RANKS[request.kind] else request.due
+    return rank(limits, request, now), due, request.place
+
+
+def _ages_at(limits: Limits, request: Request) -> Seconds:
+    match request.kind:
+        case "remark":
+            return Seconds(request.asked_at + limits.remark_ages_seconds)
+        case "chore":
+            return Seconds(request.asked_at + limits.chore_ages_seconds)
+        case _:
+            return request.asked_at
+
+
+def next_heavy(state: State, now: Seconds) -> Request | None:
+    """Who may run if no heavy lease is active.
+
+    The first of the queue, if it can. While its model loads, another may run whose kind is as urgent. While it waits
+    for half-done work to be finished, only that may go on.
+    """
+    least_urgent = max(RANKS.values())
+    only_suspended = False
+    for request in queue(state, now):
+        home = home_of(state, request.model)
+        urgency = rank(state.limits, request, now)
+        if not home.heavy:
+            continue
+        if home.phase == "resident" and not _is_occupied(state, request):
+            if urgency <= least_urgent and (request.suspended or not only_suspended):
+                return request
+        elif home.phase in ("resident", "blocked"):
+            only_suspended = True
+        elif home.phase == "loading" or now < home.retry_at or is_arranging(state, "loading"):
+            least_urgent = min(least_urgent, urgency)
+        else:  # its room is being made: nobody may take it away
+            return None
+    return None
+
+
+def _is_occupied(state: State, request: Request) -> bool:
+    """Someone else's half-done work is in the model's process, which does one thing at a time."""
+    return any(other.suspended and other.model == request.model and other is not request for other in state.waiting)
+
+
+# --- when time will change something --------------------------------------------------------------------------------
+
+
+def wakes_at(state: State, now: Seconds) -> Seconds | None:
+    """When time alone will change something; None if only a happening can."""
+    moments = [request.deadline for request in state.waiting]
+    moments += [lease.until for lease in state.leases if not lease.void and lease.until != NEVER]
+    for home in state.models:
+        if home.phase == "loading":
+            moments.append(Seconds(home.since + state.limits.load_seconds))
+        elif home.phase == "absent" and home.retry_at > now and is_wanted(state, home):
+            moments.append(home.retry_at)
+        elif may_idle(state, home):
+            moments.append(Seconds(home.used_at + state.limits.idle_seconds))
+    return min(moments, default=None)
+
+
+def may_idle(state: State, home: Residence) -> bool:
+    """Nobody uses it or waits for it, so that it idles towards its end."""
+    used = any(lease.request.model == home.name for lease in state.leases)
+    return (
+        home.phase == "resident" and home.heavy and state.limits.idle_seconds > 0
+        and not used and not any(request.model == home.name for request in state.waiting)
+    )  # fmt: skip
+
+
+# --- where things are -----------------------------------------------------------------------------------------------
+
+
+def home_of(state: State, model: str) -> Residence:
+    """Where a model is."""
+    return next(home for home in state.models if home.name == model)
+
+
+def lease_of(state: State, number: int) -> Held | None:
+    """The lease with this number, if it is held."""
+    return next((lease for lease in state.leases if lease.request.number == number), None)
+
+
+def is_wanted(state: State, home: Residence) -> bool:
+    """Someone waits for it, or will soon."""
+    return home.foreseen or any(request.model == home.name for request in state.waiting)
+
+
+def is_arranging(state: State, *phases: Phase) -> bool:
+    """A heavy model is in one of these phases."""
+    return any(home.heavy and home.phase in phases for home in state.models)
+
+
+# --- in words -------------------------------------------------------------------------------------------------------
+
+
+def why_waiting(state: State, request: Request) -> str:
+    """What a request waits for, in words."""
+    home = home_of(state, request.model)
+    holder = next((lease.request for lease in state.leases if not lease.light), None)
+    match home.phase:
+        case "loading":
+            return f"the {home.name} is being loaded"
+        case "evicting":
+            return f"the {home.name}'s process is being ended"
+        case "blocked":
+            return f"the memory for the {home.name} is in use"
+        case "absent" if home.health.in_a_row:
+            return f"the {home.name} is down after {home.health.in_a_row} failures in a row"
+        case "resident" if holder:
+            return f"{holder.owner} holds the {holder.model}"
+        case "resident":
+            return "others go first"
+        case _:
+            return f"the {home.name} is not loaded"
+
+
+def in_words(state: State, now: Seconds) -> dict[str, str | list[str]]:
+    """Every model, and everyone who waits and for what, for a person."""
+    words: dict[str, str | list[str]] = {home.name: _home_in_words(state, home, now) for home in state.models}
+    words["waiting"] = [
+        f"{request.owner} for the {request.model} ({request.kind}), for {now - request.asked_at:.1f} s, "
+        f"at most {request.deadline - now:.1f} s more: {why_waiting(state, request)}"
+        for request in queue(state, now)
+    ]
+    return words
+
+
+def _home_in_words(state: State, home: Residence, now: Seconds) -> str:
+    where = {
+        "absent": "not loaded",
+        "measuring": "not loaded",
+        "evicting": "being ended",
+        "blocked": "waiting for room",
+    }
+    words = where.get(home.phase, home.phase)
+    if home.phase == "resident":
+        footprint = f", {home.vram_mib} MiB of GPU memory" if home.vram_mib else ""
+        words = f"loaded, {'heavy' if home.heavy else 'light'}{footprint}"
+    for lease in state.leases:
+        if lease.request.model == home.name:
+            words += f", held by {lease.request.owner} for {now - lease.since:.1f} s"
+    if home.health.in_a_row and home.phase != "resident":
+        words += f" after {home.health.in_a_row} failures in a row"
+    return words

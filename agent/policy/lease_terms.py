@@ -1,0 +1,286 @@
+"""The words of the scheduler: what is asked of it, what it remembers, what it orders.
+
+Times are `Seconds` since the start. Everything is frozen and can be hashed, so that states can be explored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from agent.events import Seconds
+from agent.policy.restarting import Health, RestartRules
+
+Kind = Literal["hearing", "replying", "remark", "chore"]
+"""What a lease is for. Somebody waits for the first two; a remark can wait; a chore is nobody's hurry."""
+
+Phase = Literal["absent", "measuring", "blocked", "loading", "resident", "evicting"]
+"""Where a model is. `measuring`: the room for it is being looked at; `blocked`: a lease has to end first."""
+
+Cause = Literal["expired", "load_failed", "load_hung", "no_room", "died", "closed"]
+"""Why a request is refused."""
+
+
+# --- what is remembered ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The bounds within which everything that is begun must end."""
+
+    idle_seconds: float = 900.0
+    """A heavy model unused for so long is unloaded; 0 never."""
+    load_seconds: float = 120.0
+    """A load that takes longer has hung."""
+    hold_seconds: float = 120.0
+    """A heavy lease neither released nor checked for so long is ended with the model's process."""
+    remark_ages_seconds: float = 10.0
+    """A remark that waited so long counts as urgent."""
+    chore_ages_seconds: float = 30.0
+    """So does a chore; nothing waits for ever."""
+    reserve_mib: int = 0
+    """Memory that is left to others."""
+    guess_mib: int = 6144
+    """What a model that was never measured is thought to need."""
+    restarts: RestartRules = RestartRules(free=1, longest_seconds=5.0, limit=None)  # noqa: RUF009  # it is frozen
+    """How soon a model is loaded again that died or failed to load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Someone who waits for a lease."""
+
+    number: int
+    model: str
+    owner: str
+    kind: Kind
+    asked_at: Seconds
+    deadline: Seconds
+    """It is refused then."""
+    due: Seconds
+    """Its order among its kind; the deadline, unless it gave way at a checkpoint."""
+    place: int
+    """Its order among equals."""
+    suspended: bool = False
+    """It held the lease and gave way at a checkpoint: half of its work lives in the model's process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A lease that was granted."""
+
+    request: Request
+    since: Seconds
+    until: Seconds
+    """When it ends by force; never for a light model."""
+    light: bool
+    void: bool = False
+    """Its model's process is being ended; it counts as active until that is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Residence:
+    """A model, and where it is."""
+
+    name: str
+    heavy: bool
+    """May not be active beside another heavy one. True while nothing is known, which errs on the safe side."""
+    setting: bool | None = None
+    """What the user said of `heavy`; None: what the engine says of itself, once it is loaded."""
+    phase: Phase = "absent"
+    since: Seconds = Seconds(0.0)
+    """When the phase began."""
+    used_at: Seconds = Seconds(0.0)
+    """The end of its last lease, or the last sign that it will be needed."""
+    loaded_at: Seconds = Seconds(0.0)
+    load_seconds: float = 0.0
+    """How long its last load took."""
+    vram_mib: int | None = None
+    """Its footprint as measured; None if it was never loaded."""
+    foreseen: bool = False
+    """It will be needed soon: load it if there is room."""
+    health: Health = Health()  # noqa: RUF009  # it is frozen
+    retry_at: Seconds = Seconds(0.0)
+    """No load before this, because the last ones ended badly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything the scheduler knows."""
+
+    models: tuple[Residence, ...]
+    limits: Limits = Limits()
+    waiting: tuple[Request, ...] = ()
+    """In no particular order."""
+    leases: tuple[Held, ...] = ()
+    closed: bool = False
+
+
+# --- what happens ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What all happenings have."""
+
+    at: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed(Happening):
+    """The moment of `wakes_at` came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Happening):
+    """Someone wants to run a model."""
+
+    number: int
+    """Larger than any before."""
+    model: str
+    owner: str
+    kind: Kind
+    deadline: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Left(Happening):
+    """The one with this number is done, or no longer wants the lease."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Happening):
+    """A holder is at a checkpoint: it may be made to wait without harm."""
+
+    number: int
+    place: int
+    """Larger than any number or place before."""
+    deadline: Seconds | None
+    """When it needs the lease again; None: after those who wait now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreseen(Happening):
+    """A model will be needed soon."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Happening):
+    """The answer to `Measure`."""
+
+    model: str
+    free_mib: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded(Happening):
+    """The answer to `Load`."""
+
+    model: str
+    heavy: bool
+    vram_mib: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed(Happening):
+    """The other answer to `Load`."""
+
+    model: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died(Happening):
+    """A resident model's process ended unasked."""
+
+    model: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evicted(Happening):
+    """The answer to `Evict`: the process is gone."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed(Happening):
+    """Parley ends."""
+
+
+# --- what is to be done ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The lease is held from now on."""
+
+    number: int
+    waited_seconds: float
+    """Since it asked, loading included."""
+    load_seconds: float
+    """How much of the wait its model was loading."""
+    light: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """The lease is no longer held."""
+
+    number: int
+    held_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend:
+    """The lease is no longer held, and its holder waits to have it again."""
+
+    number: int
+    held_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The request is over."""
+
+    number: int
+    cause: Cause
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Look how much memory is free."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Start the model's process."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """End the model's process, however far it is."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A foreseen model is not loaded ahead."""
+
+    model: str
+    reason: str
+
+
+Effect = Grant | Release | Suspend | Refuse | Measure | Load | Evict | Skip
