@@ -7,14 +7,25 @@ without knowing the engine. Both sides need only msgspec.
 from __future__ import annotations
 
 import struct
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
+M = TypeVar("M")
+
 LENGTH: Final = struct.Struct(">I")
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A longer frame is garbage: 64 MiB is half an hour of sound."""
+ONE_WAY: Final = 0
+"""The id of a request that asks for no answer."""
+
+LoadFault = Literal["failed", "missing_model", "device"]
+"""Why an engine did not load: it raised, its model is not on this machine, or its device cannot be used."""
+
+
+# --- daemon to worker -----------------------------------------------------------------------------------------------
 
 
 class Load(Struct, frozen=True, tag="load"):
@@ -26,7 +37,7 @@ class Load(Struct, frozen=True, tag="load"):
 
 
 class Request(Struct, frozen=True, tag="request"):
-    """Do something; `Result`s and one `Done` or `Failed` answer it. Id 0 asks for no answer at all."""
+    """Do something; `Result`s and one `Done` or `Failed` answer it, unless the id is `ONE_WAY`."""
 
     id: int
     generation: int
@@ -40,27 +51,31 @@ class Cancel(Struct, frozen=True, tag="cancel"):
     id: int
 
 
+class Ping(Struct, frozen=True, tag="ping"):
+    """Answer with a `Pong` when all that was asked before is done: a sign that the engine is not stuck."""
+
+
 class Shutdown(Struct, frozen=True, tag="shutdown"):
     """Close the engine and end."""
 
 
-ToChild = Load | Request | Cancel | Shutdown
+ToChild = Load | Request | Cancel | Ping | Shutdown
+
+
+# --- worker to daemon -----------------------------------------------------------------------------------------------
 
 
 class Ready(Struct, frozen=True, tag="ready"):
     """The engine is loaded."""
 
     facts: Raw
-    seconds: float
-    """How long loading took."""
 
 
 class LoadFailed(Struct, frozen=True, tag="load_failed"):
     """The engine could not be loaded; the child ends."""
 
     error: str
-    missing: bool
-    """True if the model is not on this machine."""
+    fault: LoadFault
 
 
 class Result(Struct, frozen=True, tag="result"):
@@ -80,7 +95,10 @@ class Done(Struct, frozen=True, tag="done"):
 
 
 class Failed(Struct, frozen=True, tag="failed"):
-    """The engine raised; the text names the error's type and where, never what was said."""
+    """The engine raised; the text names the error's type and where, never what was said.
+
+    For a one-way request nobody waits, so the child ends after it.
+    """
 
     id: int
     generation: int
@@ -93,7 +111,14 @@ class Note(Struct, frozen=True, tag="note"):
     body: Raw
 
 
-FromChild = Ready | LoadFailed | Result | Done | Failed | Note
+class Pong(Struct, frozen=True, tag="pong"):
+    """The answer to a `Ping`."""
+
+
+FromChild = Ready | LoadFailed | Result | Done | Failed | Note | Pong
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
 
 _ENCODER = msgspec.msgpack.Encoder()
 
@@ -107,3 +132,38 @@ def encode(message: Struct) -> bytes:
 def encode_body(body: Struct) -> Raw:
     """A body, to be put into an envelope."""
     return Raw(_ENCODER.encode(body))
+
+
+class Garbage(Exception):
+    """What came is not a frame of this wire; nothing after it can be trusted."""
+
+
+class FrameReader(Generic[M]):
+    """Cuts a stream of bytes into messages, wherever it was broken apart on the way."""
+
+    def __init__(self, messages: Any) -> None:
+        """`messages` is the union that may come: `ToChild` or `FromChild`."""
+        self._decoder: msgspec.msgpack.Decoder[M] = msgspec.msgpack.Decoder(messages)
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes) -> Iterator[M]:
+        """The messages that are now complete. Raises Garbage."""
+        self._buffer += chunk
+        while len(self._buffer) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._buffer)
+            if length > MAX_BYTES:
+                raise Garbage(f"a frame of {length} bytes was announced")
+            end = LENGTH.size + length
+            if len(self._buffer) < end:
+                return
+            # bytes(), because the message's Raw fields go on pointing into what was decoded.
+            frame = bytes(memoryview(self._buffer)[LENGTH.size : end])
+            del self._buffer[:end]
+            yield self._decode(frame)
+
+    def _decode(self, frame: bytes) -> M:
+        try:
+            return self._decoder.decode(frame)
+        except msgspec.MsgspecError:
+            # Not the decoder's words: they may quote what was in the frame.
+            raise Garbage(f"a frame of {len(frame)} bytes could not be decoded") from None

@@ -1,0 +1,301 @@
+"""The child's side of a worker: one thread reads the wire, one thread owns the engine.
+
+The reader is the main thread and does nothing that takes long, so that a cancel is seen, and the end of the parent
+noticed, in the middle of a native call. How a child, with everything it started, ends when its parent is gone:
+
+- The parent holds the only writing end of a pipe, the lifeline. Its reading end here is set to asynchronous
+  notification (O_ASYNC) with SIGKILL as the signal and our process group as the receiver. So when the parent ends, in
+  whatever way, Linux kills the group: no thread of ours need run, and a native call that holds the interpreter lock
+  does not delay it. (PR_SET_PDEATHSIG would reach only this process and leave what it started.)
+- Where the kernel has no such thing, the reader sees the end of the wire and kills the group itself.
+
+Whatever the engine raises ends here, as a `Failed` that names the error and where it was raised. Its message is passed
+on only if it cannot hold what a user said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import importlib
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, Final, NoReturn
+
+import msgspec
+from msgspec import Struct
+
+from agent.engines.api import Engine
+from agent.errors import DeviceError, ModelMissing, ParleyError
+from agent.workers import wire
+
+_CHUNK_BYTES: Final = 256 * 1024
+_WAITING_LIMIT: Final = 4096
+"""More requests than this in front of the engine mean that it is stuck: two minutes of frames."""
+_STUCK_STATUS: Final = 3
+_FAILED_STATUS: Final = 4
+
+
+class _Task:
+    """A request on its way through the child."""
+
+    def __init__(self, request: wire.Request) -> None:
+        self.request = request
+        self.cancelled = False
+        self.started = False
+
+    def is_cancelled(self) -> bool:
+        return self.cancelled
+
+
+class _Writer:
+    """The way out; safe to use from every thread."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def send(self, message: Struct) -> None:
+        frame = wire.encode(message)
+        try:
+            with self._lock:
+                self._connection.sendall(frame)
+        except OSError:
+            _end_group()
+
+    def note(self, body: Struct) -> None:
+        self.send(wire.Note(wire.encode_body(body)))
+
+
+class Child:
+    """One engine, served until the parent wants no more."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        """`connection` is this side of the wire."""
+        self._connection = connection
+        self._writer = _Writer(connection)
+        self._queue: SimpleQueue[_Task | wire.Ping | wire.Shutdown] = SimpleQueue()
+        self._open: dict[int, _Task] = {}
+        self._lock = threading.Lock()
+        """Held to move a task from waiting to started or cancelled, so that exactly one thread answers it."""
+
+    def read(self) -> NoReturn:
+        """Read the wire until the parent is gone. The main thread's work."""
+        messages: wire.FrameReader[wire.ToChild] = wire.FrameReader(wire.ToChild)
+        try:
+            while chunk := self._connection.recv(_CHUNK_BYTES):
+                for message in messages.feed(chunk):
+                    self._take(message)
+        except wire.Garbage as error:
+            _end(_FAILED_STATUS, f"the parent sent garbage: {error}")
+        except OSError:
+            pass
+        _end_group()
+
+    def _take(self, message: wire.ToChild) -> None:
+        match message:
+            case wire.Load():
+                threading.Thread(target=self._own, args=(message,), name="engine", daemon=True).start()
+            case wire.Request():
+                self._enqueue(_Task(message))
+            case wire.Cancel():
+                self._cancel(message.id)
+            case wire.Ping():
+                self._queue.put(message)
+            case wire.Shutdown():
+                for task in tuple(self._open.values()):
+                    task.cancelled = True
+                self._queue.put(message)
+
+    def _enqueue(self, task: _Task) -> None:
+        if self._queue.qsize() >= _WAITING_LIMIT:
+            _end(_STUCK_STATUS, f"the engine is stuck: {_WAITING_LIMIT} requests wait for it")
+        if task.request.id != wire.ONE_WAY:
+            self._open[task.request.id] = task
+        self._queue.put(task)
+
+    def _cancel(self, number: int) -> None:
+        """Have the engine stop, or answer at once for a task that it has not begun."""
+        with self._lock:
+            task = self._open.get(number)
+            if task is None:
+                return
+            task.cancelled = True
+            if task.started:
+                return
+            del self._open[number]
+        self._writer.send(wire.Done(number, task.request.generation, cancelled=True))
+
+    # --- the engine's thread ----------------------------------------------------------------------------------------
+
+    def _own(self, load: wire.Load) -> None:
+        engine = self._load(load)
+        decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(engine.requests)
+        while True:
+            task = self._queue.get()
+            match task:
+                case _Task():
+                    if self._starts(task):
+                        self._answer(engine, decoder, task)
+                case wire.Ping():
+                    self._writer.send(wire.Pong())
+                case wire.Shutdown():
+                    _close(engine)
+
+    def _load(self, load: wire.Load) -> Engine:
+        """Import and load the engine, or say why not and end."""
+        _prepare_environment(load.settings)
+        try:
+            module, _, name = load.engine.partition(":")
+            engine: Engine = getattr(importlib.import_module(module), name)(load.settings)
+            facts = engine.load(self._writer.note)
+        except BaseException as error:  # noqa: BLE001  # the edge: an engine may raise anything, SystemExit included
+            self._writer.send(wire.LoadFailed(_told_of_load(error), _load_fault(error)))
+            _end(_FAILED_STATUS)
+        self._writer.send(wire.Ready(wire.encode_body(facts)))
+        return engine
+
+    def _starts(self, task: _Task) -> bool:
+        with self._lock:
+            task.started = not task.cancelled
+        return task.started
+
+    def _answer(self, engine: Engine, decoder: msgspec.msgpack.Decoder[Any], task: _Task) -> None:
+        request = task.request
+        answer: Struct
+        try:
+            self._run(engine, decoder.decode(request.body), task)
+            answer = wire.Done(request.id, request.generation, task.cancelled)
+        except BaseException as error:  # noqa: BLE001  # the edge: an engine may raise anything, SystemExit included
+            traceback.print_tb(error.__traceback__)
+            answer = wire.Failed(request.id, request.generation, told(error))
+        self._open.pop(request.id, None)
+        if request.id != wire.ONE_WAY:
+            self._writer.send(answer)
+        elif isinstance(answer, wire.Failed):
+            self._writer.send(answer)
+            _end(_FAILED_STATUS)
+
+    def _run(self, engine: Engine, body: object, task: _Task) -> None:
+        request = task.request
+        results = iter(engine.handle(body, task.is_cancelled))
+        try:
+            for result in results:
+                if task.cancelled:
+                    return
+                if request.id != wire.ONE_WAY:
+                    self._writer.send(wire.Result(request.id, request.generation, wire.encode_body(result)))
+        finally:
+            if isinstance(results, Generator):
+                results.close()
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Serve one engine. Arguments: the worker's name (for `ps`), the descriptors of the wire and of the lifeline."""
+    _name, wire_fd, lifeline_fd = arguments
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's business
+    faulthandler.enable()
+    os.set_inheritable(int(wire_fd), False)
+    _hold(int(lifeline_fd))
+    Child(socket.socket(fileno=int(wire_fd))).read()
+
+
+def _hold(lifeline: int) -> None:
+    """Have the kernel kill our process group when the parent lets go of the lifeline."""
+    os.set_inheritable(lifeline, False)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a kernel without it: the end of the wire will do
+            fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+            fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+            fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if select.select([lifeline], [], [], 0)[0]:  # it was gone before we held it
+        _end_group()
+
+
+def _prepare_environment(settings: dict[str, Any]) -> None:
+    """What the libraries read when they are imported."""
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    if threads := settings.get("threads"):
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+
+
+def _close(engine: Engine) -> NoReturn:
+    """End in order. Not through the interpreter's teardown: native libraries abort and hang in it."""
+    try:
+        engine.close()
+    except BaseException as error:  # noqa: BLE001  # the edge: an engine may raise anything, SystemExit included
+        _end(_FAILED_STATUS, f"closing failed: {told(error)}")
+    _end(0)
+
+
+def _end(status: int, last_words: str = "") -> NoReturn:
+    """End this process at once; the parent ends whatever it leaves behind."""
+    if last_words:
+        sys.stderr.write(last_words + "\n")
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
+def _end_group() -> NoReturn:
+    """The parent is gone: end with everything that was started here."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+# --- what may be told of an error -----------------------------------------------------------------------------------
+
+
+def told(error: BaseException) -> str:
+    """Type and place of an error, and its message if that cannot hold what a user said."""
+    message = _harmless_message(error)
+    return f"{type(error).__name__}{_place(error)}{': ' if message else ''}{message}"
+
+
+def _harmless_message(error: BaseException) -> str:
+    match error:
+        case ParleyError() | ImportError():  # Parley's own hold none by contract; an import names modules
+            return str(error)
+        case OSError():
+            return error.strerror or ""
+        case _:
+            return ""
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, as ` at engines/espeak.py:42`."""
+    last = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        last = (frame.f_code.co_filename, line)
+    if last is None:
+        return ""
+    return f" at {'/'.join(Path(last[0]).parts[-2:])}:{last[1]}"
+
+
+def _told_of_load(error: BaseException) -> str:
+    """While an engine loads nobody has said anything yet, so the whole message may be passed on."""
+    if isinstance(error, ParleyError):
+        return str(error)
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}{_place(error)}{': ' if message else ''}{message}"
+
+
+def _load_fault(error: BaseException) -> wire.LoadFault:
+    match error:
+        case ModelMissing():
+            return "missing_model"
+        case DeviceError():
+            return "device"
+        case _:
+            return "failed"

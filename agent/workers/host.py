@@ -1,0 +1,271 @@
+"""The parent's side of a worker: requests, their deadlines, and what becomes of them when the worker ends.
+
+A worker is used once: it is started, it ends, and whoever wants another makes a new one. When a request is over, the
+engine is free or its process is gone; so a lease can be given back without asking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.msgpack import Decoder
+
+from agent.engines.api import Facts
+from agent.errors import DeviceError, EngineError, EngineFailed, EngineHung, ModelMissing, ParleyError, WorkerDied
+from agent.workers import wire
+from agent.workers.process import GRACE_SECONDS, Process
+
+R = TypeVar("R")
+
+CANCEL_SECONDS: Final = 0.25
+"""A cancel that is not answered for so long costs the worker its life."""
+_FACTS: Final = Decoder(Facts)
+
+_Answer: TypeAlias = wire.Result | wire.Done | wire.Failed | EngineError
+
+
+class Worker:
+    """One engine in one child process. Needs a running loop on real time."""
+
+    def __init__(
+        self,
+        name: str,
+        engine: str,
+        settings: dict[str, Any],
+        *,
+        load_seconds: float,
+        python: str = "",
+        beat_seconds: float = 0.0,
+        noted: Callable[[Raw], None] | None = None,
+        ended: Callable[[EngineError], None] | None = None,
+    ) -> None:
+        """`engine` is `module:Class`, `settings` go to its constructor, `python` is the interpreter (empty: ours).
+
+        `beat_seconds` is for a worker that is told things one-way: so often it must show that it is not stuck.
+        `noted` gets what the engine says unasked, in order; `ended` the cause when the process is gone, before anyone
+        who waits for a result hears of it.
+        """
+        self.name = name
+        self._load = wire.Load(engine, settings)
+        self._load_seconds = load_seconds
+        self._beat_seconds = beat_seconds
+        self._process = Process(name, python, self._received, self._ended)
+        self._loop = asyncio.get_running_loop()
+        self._loaded: asyncio.Queue[wire.Ready | wire.LoadFailed | EngineError] = asyncio.Queue()
+        self._answers: dict[int, _Answers] = {}
+        self._last_id = wire.ONE_WAY
+        self._noted = noted
+        self._tell_end = ended
+        self._owes_pong = False
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    async def start(self) -> Facts:
+        """Start the process and load the engine.
+
+        Raises ModelMissing, DeviceError, EngineFailed (it raised), EngineHung (not ready in time), WorkerDied. Then,
+        and when this is cancelled, the process is gone.
+        """
+        hung = EngineHung(f"The {self.name} worker was not ready after {self._load_seconds:g} s.")
+        try:
+            await self._process.start()
+            self._process.write(self._load)
+            async with asyncio.timeout(self._load_seconds):
+                facts = self._facts(await self._loaded.get())
+        except BaseException as error:
+            self.kill(hung if isinstance(error, TimeoutError) else None)
+            await self.exited()
+            if isinstance(error, TimeoutError):
+                raise hung from None
+            raise
+        self._beat()
+        return facts
+
+    async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
+        """End in order, or by force after `grace_seconds`; the exit status, once the process is gone."""
+        return await self._process.stop(grace_seconds)
+
+    def kill(self, cause: EngineError | None = None) -> None:
+        """End by force, now; `cause` is what everybody who waits will get."""
+        self._process.kill(cause or WorkerDied(f"The {self.name} worker was killed."))
+
+    async def exited(self) -> int:
+        """Wait until the process is gone; its exit status, negative for the signal that ended it."""
+        return await self._process.exited()
+
+    def running(self) -> bool:
+        """Whether it can be asked anything."""
+        return self._process.usable()
+
+    def death(self) -> EngineError:
+        """Why it cannot."""
+        return self._process.cause()
+
+    @property
+    def pid(self) -> int:
+        """The number of the process and of its group; 0 before it is started."""
+        return self._process.pid
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def stream(
+        self, body: Struct, results: Decoder[R], *, deadline_seconds: float, generation: int = 0
+    ) -> AsyncGenerator[R, None]:
+        """Ask, and yield the results as they come. Close the iterator (`aclosing`) to cancel.
+
+        Raises EngineFailed (it raised), EngineHung (no result for `deadline_seconds`, the wait behind other requests
+        included; the process is killed), WorkerDied.
+        """
+        number = self._last_id = self._last_id + 1
+        self._ask(wire.Request(number, generation, wire.encode_body(body)))
+        answers = self._answers[number] = _Answers()
+        try:
+            while (result := await self._next(answers, deadline_seconds)) is not None:
+                yield self.decode(results, result.body)
+        finally:
+            await self._release(number, answers)
+
+    async def ask(self, body: Struct, results: Decoder[R], *, deadline_seconds: float, generation: int = 0) -> list[R]:
+        """All results of one request; raises as `stream` does."""
+        stream = self.stream(body, results, deadline_seconds=deadline_seconds, generation=generation)
+        async with aclosing(stream):
+            return [result async for result in stream]
+
+    def send(self, body: Struct, generation: int = 0) -> None:
+        """Tell it something; never waits, and no answer comes. Raises the worker's death."""
+        self._ask(wire.Request(wire.ONE_WAY, generation, wire.encode_body(body)))
+
+    def _ask(self, request: wire.Request) -> None:
+        if not self.running():
+            raise self.death()
+        self._process.write(request)
+
+    async def _next(self, answers: _Answers, deadline_seconds: float) -> wire.Result | None:
+        """The next result, or None if there are no more."""
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                answer = await answers.get()
+        except TimeoutError:
+            self.kill(EngineHung(f"The {self.name} worker gave no result for {deadline_seconds:g} s."))
+            await self.exited()
+            raise self.death() from None
+        match answer:
+            case wire.Result():
+                return answer
+            case wire.Done():
+                return None
+            case wire.Failed():
+                raise EngineFailed(f"The {self.name} engine failed: {answer.error}.")
+            case EngineError():
+                raise self.death()
+
+    async def _release(self, number: int, answers: _Answers) -> None:
+        """Cancel the request if it is not over, and wait until the engine is free or the process gone.
+
+        Who is cancelled while waiting goes on waiting: a lease may only be given back when the engine has really
+        stopped. It does not take long, for the process is killed if it does.
+        """
+        timer: asyncio.TimerHandle | None = None
+        if not answers.over.is_set() and self.running():
+            self._process.write(wire.Cancel(number))
+            hung = EngineHung(f"The {self.name} engine did not stop within {CANCEL_SECONDS * 1000:.0f} ms.")
+            timer = self._loop.call_later(CANCEL_SECONDS, self.kill, hung)
+        cancelled: asyncio.CancelledError | None = None
+        while not answers.over.is_set():
+            try:
+                await answers.over.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if timer:
+            timer.cancel()
+        del self._answers[number]
+        if cancelled:
+            raise cancelled
+
+    # --- hearing ----------------------------------------------------------------------------------------------------
+
+    def _received(self, message: wire.FromChild) -> None:
+        match message:
+            case wire.Result() | wire.Done() | wire.Failed():
+                self._answered(message)
+            case wire.Ready() | wire.LoadFailed():
+                self._loaded.put_nowait(message)
+            case wire.Note():
+                if self._noted:
+                    self._noted(message.body)
+            case wire.Pong():
+                self._owes_pong = False
+
+    def _answered(self, answer: wire.Result | wire.Done | wire.Failed) -> None:
+        """Pass it to who asked; what comes for a request that is over is dropped."""
+        if answer.id in self._answers:
+            self._answers[answer.id].put(answer)
+        elif isinstance(answer, wire.Failed) and answer.id == wire.ONE_WAY:
+            self.kill(WorkerDied(f"The {self.name} engine failed: {answer.error}."))
+
+    def _ended(self, cause: EngineError) -> None:
+        if self._tell_end:
+            self._tell_end(cause)
+        self._loaded.put_nowait(cause)
+        for answers in self._answers.values():
+            answers.put(cause)
+
+    def _beat(self) -> None:
+        """See that the engine is not stuck, and look again after a while."""
+        if not self._beat_seconds or not self.running():
+            return
+        if self._owes_pong:
+            self.kill(EngineHung(f"The {self.name} worker gave no sign of life for {self._beat_seconds:g} s."))
+            return
+        self._owes_pong = True
+        self._process.write(wire.Ping())
+        self._loop.call_later(self._beat_seconds, self._beat)
+
+    def _facts(self, answer: wire.Ready | wire.LoadFailed | EngineError) -> Facts:
+        match answer:
+            case wire.Ready():
+                return self.decode(_FACTS, answer.facts)
+            case wire.LoadFailed():
+                raise _load_error(self.name, answer)
+            case EngineError():
+                raise self.death()
+
+    def decode(self, decoder: Decoder[R], body: Raw) -> R:
+        """What a body holds; a worker that sends anything else is killed, and its death raised."""
+        try:
+            return decoder.decode(body)
+        except msgspec.MsgspecError:
+            self.kill(WorkerDied(f"The {self.name} worker sent garbage: a body that was not asked for."))
+            raise self.death() from None
+
+
+class _Answers:
+    """What has come for one request and is not taken yet."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[_Answer] = asyncio.Queue()
+        self.over = asyncio.Event()
+        """No more will come: the engine is done with it, or dead."""
+
+    def put(self, answer: _Answer) -> None:
+        self._queue.put_nowait(answer)
+        if not isinstance(answer, wire.Result):
+            self.over.set()
+
+    async def get(self) -> _Answer:
+        return await self._queue.get()
+
+
+def _load_error(name: str, failed: wire.LoadFailed) -> ParleyError:
+    match failed.fault:
+        case "missing_model":
+            return ModelMissing(failed.error)
+        case "device":
+            return DeviceError(failed.error)
+        case "failed":
+            return EngineFailed(f"The {name} engine could not be loaded: {failed.error}.")

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Coroutine
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+import pytest
+
+from agent.engines.api import Piece, PromptRead, Speak
+from agent.engines.catalog import Choice
+from agent.engines.scripted import Fault, Script
+from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, WorkerDied
+from agent.policy.history import Message
+from agent.workers.models import MindWorker, SttWorker, VoiceWorker
+
+MESSAGES = [Message("system", "be kind"), Message("user", "hello there")]
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(main, 30))
+
+
+def scripted(engine: str, script: Script | None = None, why: str = "") -> Choice:
+    settings = msgspec.to_builtins(script or Script())
+    return Choice("scripted", f"agent.engines.scripted:{engine}", settings, why)
+
+
+def mind(script: Script | None = None, *, deadline_seconds: float = 10.0, why: str = "") -> MindWorker:
+    choice = scripted("MindEngine", script, why)
+    return MindWorker("mind", lambda: choice, load_seconds=10.0, deadline_seconds=deadline_seconds)
+
+
+async def words(model: MindWorker) -> str:
+    async with aclosing(model.reply(MESSAGES)) as results:
+        return "".join([result.text async for result in results if isinstance(result, Piece)])
+
+
+def test_a_mind_replies_in_pieces():
+    async def main() -> None:
+        model = mind(Script(answers=("well met",)))
+        await model.load()
+        async with aclosing(model.reply(MESSAGES)) as results:
+            assert [result async for result in results] == [PromptRead(4, 2), Piece("well"), Piece(" met")]
+        await model.evict()
+
+    run(main())
+
+
+def test_the_facts_tell_why_a_model_was_chosen_by_itself():
+    async def main() -> None:
+        model = mind(Script(heavy=True, vram_mib=7), why="the largest that is here")
+        facts = await model.load()
+        assert (facts.engine, facts.heavy, facts.vram_mib) == ("scripted (the largest that is here)", True, 7)
+        await model.evict()
+
+    run(main())
+
+
+def test_a_model_that_is_evicted_is_not_loaded_and_its_death_is_no_news():
+    async def main() -> None:
+        deaths: list[EngineError] = []
+        model = mind()
+        model.on_died = deaths.append
+        await model.load()
+        assert model.loaded
+        await model.evict()
+        assert (model.loaded, model.pid, deaths) == (False, 0, [])
+        with pytest.raises(WorkerDied, match="not loaded"):
+            await words(model)
+
+    run(main())
+
+
+def test_a_model_that_dies_is_told_of_and_can_be_loaded_again():
+    async def main() -> None:
+        died = asyncio.get_running_loop().create_future()
+        model = mind()
+        model.on_died = died.set_result
+        await model.load()
+        os.kill(model.pid, signal.SIGKILL)
+        assert "SIGKILL" in str(await died)
+        assert not model.loaded
+        await model.load()
+        assert await words(model) == "I see."
+        await model.evict()
+
+    run(main())
+
+
+def test_the_scheduler_hears_of_a_hang_before_the_one_who_asked():
+    async def main() -> None:
+        heard: list[str] = []
+        model = mind(Script(faults=(Fault("hang", call=1),)), deadline_seconds=0.3)
+        model.on_died = lambda cause: heard.append(type(cause).__name__)
+        await model.load()
+        with pytest.raises(EngineHung):
+            await words(model)
+        assert heard == ["EngineHung"]
+        assert not model.loaded
+
+    run(main())
+
+
+def test_a_model_evicted_while_it_loads_is_gone_at_once():
+    async def main() -> None:
+        deaths: list[EngineError] = []
+        model = mind(Script(faults=(Fault("hang", call=0),)))
+        model.on_died = deaths.append
+        loading = asyncio.create_task(model.load())
+        while not model.pid:  # noqa: ASYNC110  # the moment between spawning and being ready has no event
+            await asyncio.sleep(0)
+        await model.evict()
+        with pytest.raises(WorkerDied, match="was killed"):
+            await loading
+        assert deaths == []
+
+    run(main())
+
+
+def test_a_model_that_is_missing_is_told_to_who_loads_it():
+    async def main() -> None:
+        deaths: list[EngineError] = []
+        model = mind(Script(faults=(Fault("missing", call=0),)))
+        model.on_died = deaths.append
+        with pytest.raises(ModelMissing):
+            await model.load()
+        assert (model.loaded, deaths) == (False, [])
+
+    run(main())
+
+
+def test_a_voice_gives_samples_and_is_hushed_by_closing():
+    async def main() -> None:
+        model = VoiceWorker("voice", lambda: scripted("VoiceEngine"), load_seconds=10.0, deadline_seconds=10.0)
+        await model.load()
+        async with aclosing(model.speak(Speak("hello", speed=2.0))) as sounds:
+            assert sum([len(samples) async for samples in sounds]) == 5 * 480 * 2
+        async with aclosing(model.speak(Speak("a very long sentence " * 100))) as sounds:
+            await anext(sounds)
+        assert model.loaded
+        await model.evict()
+
+    run(main())
+
+
+def test_stt_gives_one_transcript_a_segment():
+    async def main() -> None:
+        script = Script(answers=("good morning",), faults=(Fault("raise", call=3),))
+        model = SttWorker("stt", lambda: scripted("SttEngine", script), load_seconds=10.0, deadline_seconds=10.0)
+        await model.load()
+        assert await model.hear(1, b"\0\0") is None
+        transcript = await model.transcribe(1, b"\0\0" * 512)
+        assert (transcript.segment, transcript.text) == (1, "good morning")
+        with pytest.raises(EngineFailed):
+            await model.transcribe(2, b"\0\0" * 512)
+        await model.evict()
+
+    run(main())
