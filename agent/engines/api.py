@@ -6,7 +6,7 @@ little endian, as bytes.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 from msgspec import Struct
@@ -122,11 +122,15 @@ EarNote = VoiceBegan | VoiceContinued | VoicePaused | SegmentEnded
 class Ear(Protocol):
     """Finds speech in a stream of frames. Daemon's side."""
 
+    async def ready(self) -> None:
+        """Wait until it hears."""
+        ...
+
     def feed(self, request: EarRequest) -> None:
         """Pass a frame or an answer on; never waits."""
         ...
 
-    def notes(self) -> AsyncIterator[EarNote]:
+    def notes(self) -> AsyncGenerator[EarNote, None]:
         """What it finds. Raises WorkerDied when the process ends."""
         ...
 
@@ -217,7 +221,7 @@ MindResult = PromptRead | Piece
 class Mind(Protocol):
     """Daemon's side; used under a lease."""
 
-    def reply(self, messages: Sequence[Message]) -> AsyncIterator[MindResult]:
+    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[MindResult, None]:
         """Stream a reply; closing the iterator cancels it. Raises EngineError."""
         ...
 
@@ -244,6 +248,6 @@ class Sound(Struct, frozen=True, tag="sound"):
 class Voice(Protocol):
     """Daemon's side; used under a lease."""
 
-    def speak(self, request: Speak) -> AsyncIterator[bytes]:
+    def speak(self, request: Speak) -> AsyncGenerator[bytes, None]:
         """Stream the samples of one sentence; closing the iterator cancels. Raises EngineError."""
         ...

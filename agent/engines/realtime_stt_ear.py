@@ -1,0 +1,366 @@
+"""RealtimeSTT as the ear: it finds speech in the frames that it is fed, and never transcribes.
+
+What it is spared, because an ear is left running for days (RealtimeSTT 1.1.2):
+
+- It measures silence with the wall clock. A step of that clock, or a machine that catches up after a stall, would make
+  it deaf or cut words apart. Here its modules read `_AudioTime`: seconds of sound, one chunk at a time.
+- It checks onsets in a new thread for each chunk. Here that is done in place (0.3 ms), so equal sound gives equal segments.
+- Its threads poll: 100 times a second for sound, 50 times for a recording. Here the one blocks until there is sound,
+  and the other does not exist: `text()` is called where a recording ends, in the recorder's own thread. So nothing
+  waits for a transcript either, and segments that follow each other closely are told at once. It also ends a race in
+  which a caller of `text()` could clear the first words of a recording that had just begun.
+- It forgets what it heard when a recording starts, so that the detector is unsure in the first chunks and a false
+  pause ends the segment. Here the detector hears the pre-roll again first.
+- `abort()` can block for ever or give an old text again. It is not called.
+
+Only workers import this module; RealtimeSTT itself (which brings torch) is imported in `load`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, ClassVar, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Struct
+
+from agent.engines.api import (
+    SAMPLE_RATE,
+    EarRequest,
+    Facts,
+    Frame,
+    SegmentEnded,
+    Transcribed,
+    VoiceBegan,
+    VoiceContinued,
+    VoicePaused,
+)
+from agent.errors import EngineFailed, ModelMissing
+
+CHUNK_SAMPLES: Final = 512
+"""What silero takes at a time."""
+CHUNK_SECONDS: Final = CHUNK_SAMPLES / SAMPLE_RATE
+LONGEST_SEGMENT_SECONDS: Final = 30.0
+"""A segment that finds no pause is cut here and goes on as the next one: it is also as much as Whisper takes at once."""
+STALL_SECONDS: Final = 0.5
+"""No frames for so long (the microphone was closed), and an open segment is ended with silence."""
+_BACKLOG_CHUNKS: Final = round(60 / CHUNK_SECONDS)
+"""More sound than this waiting for the recorder means that it is stuck."""
+_SILENT_CHUNK: Final = bytes(2 * CHUNK_SAMPLES)
+_SILERO_FILE: Final = "silero_vad_op18_ifless.onnx"
+_SILERO_BACKEND: Final = "raw_onnx_ifless"
+_FULL_SCALE: Final = 32768.0
+
+
+class _Chunk(NamedTuple):
+    samples: bytes
+    captured_at: float
+    """Moment of the last sample."""
+
+
+class _AudioTime:
+    """Stands where RealtimeSTT's modules have `time`: the seconds of sound that the recorder has taken."""
+
+    def __init__(self) -> None:
+        self._chunks = 1  # not 0, which the recorder takes for "never"
+
+    def advance(self) -> None:
+        """One more chunk."""
+        self._chunks += 1
+
+    def time(self) -> float:
+        """Seconds of sound."""
+        return self._chunks * CHUNK_SECONDS
+
+    monotonic = time
+
+
+class _InPlace:
+    """Stands where RealtimeSTT starts a thread for each onset check: runs it at once."""
+
+    def __init__(self, target: Callable[..., object], args: Iterable[Any]) -> None:
+        self.start = partial(target, *args)
+
+
+class _Feed:
+    """Stands where the recorder has its queue of sound. What it gives is what the recorder hears, chunk for chunk."""
+
+    def __init__(self, audio_time: _AudioTime, segment_is_open: Callable[[], bool]) -> None:
+        self._queue: SimpleQueue[_Chunk | None] = SimpleQueue()
+        self._audio_time = audio_time
+        self._segment_is_open = segment_is_open
+        self._stalled = False
+        self.current = _Chunk(_SILENT_CHUNK, 0.0)
+        """The chunk that the recorder has in hand."""
+
+    def put(self, chunk: _Chunk) -> None:
+        """Add sound. Raises EngineFailed if nobody takes it."""
+        if self._queue.qsize() > _BACKLOG_CHUNKS:
+            raise EngineFailed("the ear is stuck: a minute of sound waits for it")
+        self._queue.put(chunk)
+
+    def get(self, timeout: float) -> bytes:  # noqa: ARG002  # the recorder would wake up every 10 ms
+        """The next chunk; silence if a segment is open and no sound comes. Raises Empty when closed."""
+        chunk = self._next()
+        if chunk is None:
+            raise Empty
+        self.current = chunk
+        self._audio_time.advance()
+        return chunk.samples
+
+    def close(self) -> None:
+        """Let the recorder see that it is to end."""
+        self._queue.put(None)
+
+    def _next(self) -> _Chunk | None:
+        patience = (0.0 if self._stalled else STALL_SECONDS) if self._segment_is_open() else None
+        try:
+            chunk = self._queue.get(timeout=patience) if patience != 0.0 else self._queue.get_nowait()
+        except Empty:
+            self._stalled = True
+            return _Chunk(_SILENT_CHUNK, self.current.captured_at + CHUNK_SECONDS)
+        self._stalled = False
+        return chunk
+
+
+class _Detector:
+    """Stands around silero: has it hear the pre-roll of a recording first, and tells what it decided."""
+
+    def __init__(self, model: Any, threshold: float) -> None:
+        self._model = model
+        self._threshold = threshold
+        self.pre_roll: list[_Chunk] = []
+        """To be heard before the next chunk."""
+        self.decided: Callable[[bool, float | None], None] = lambda _voiced, _captured_at: None
+        """Called with each decision; the moment is None for the chunk in hand."""
+
+    def reset_states(self) -> None:
+        """Forget what was heard; the recorder asks for it wherever the sound may be broken."""
+        self._model.reset_states()
+
+    def __call__(self, samples: npt.NDArray[np.float32], sample_rate: int) -> float:
+        """The probability of speech in a chunk."""
+        pre_roll, self.pre_roll = self.pre_roll, []
+        for chunk in pre_roll:
+            heard = np.frombuffer(chunk.samples, dtype="<i2").astype(np.float32) / _FULL_SCALE
+            self.decided(self._model(heard, sample_rate) > self._threshold, chunk.captured_at)
+        probability = float(self._model(samples, sample_rate))
+        self.decided(probability > self._threshold, None)
+        return probability
+
+
+@dataclass(slots=True)
+class _Segment:
+    """A recording that goes on."""
+
+    number: int
+    voiced_until: float
+    """Moment of the last voiced sample."""
+    chunks: int = 0
+    voiced_chunks: int = 0
+    silent_chunks: int = 0
+    """Since the last voiced one."""
+
+    def hear(self, voiced: bool, captured_at: float) -> None:
+        """Take the detector's decision on one more chunk."""
+        if voiced:
+            self.voiced_chunks += 1
+            self.silent_chunks = 0
+            self.voiced_until = captured_at
+        else:
+            self.silent_chunks += 1
+
+    @property
+    def silence_seconds(self) -> float:
+        """Silence at the end of it."""
+        return self.silent_chunks * CHUNK_SECONDS
+
+
+class RealtimeSttEar:
+    """The ear engine. Frames come in; notes go out from the recorder's thread, the only one that touches a segment.
+
+    `VoiceBegan` and all `VoiceContinued` of a segment, joined, are exactly the samples of its `SegmentEnded`.
+    """
+
+    requests: ClassVar[Any] = EarRequest
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """`sensitivity`, `soft_end_seconds` and `pre_roll_seconds` as in the section `[ear]`."""
+        self._sensitivity = float(settings["sensitivity"])
+        self._soft_end_chunks = max(1, round(float(settings["soft_end_seconds"]) / CHUNK_SECONDS))
+        self._pre_roll_seconds = float(settings["pre_roll_seconds"])
+        self._audio_time = _AudioTime()
+        self._feed = _Feed(self._audio_time, lambda: self._segment is not None)
+        self._recent: deque[_Chunk] = deque(maxlen=round(self._pre_roll_seconds / CHUNK_SECONDS) + 2)
+        self._segment: _Segment | None = None
+        self._segments = 0
+        self._rest = bytearray()
+
+    def load(self, send: Callable[[Struct], None]) -> Facts:
+        """Build the recorder and let it listen."""
+        self._send = send
+        silero = _silero_file()
+        _prepare_process()
+        from RealtimeSTT import AudioToTextRecorder  # noqa: PLC0415  # brings torch
+
+        _keep_audio_time(self._audio_time)
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._recorder: Any = AudioToTextRecorder(**self._recorder_settings(silero))
+        _tame_logging()
+        self._detector = _Detector(self._recorder.silero_vad_model, 1.0 - self._sensitivity)
+        self._detector.decided = self._decided
+        self._recorder.silero_vad_model = self._detector
+        self._recorder.audio_queue = self._feed
+        # As after a first text() that waited: record whenever there is voice, also while a text is being made.
+        self._recorder.listen()
+        self._recorder.continuous_listening = True
+        self._recorder.stop_recording_on_voice_deactivity = True
+        return Facts(engine="RealtimeSTT, silero (ONNX) behind WebRTC voice activity, CPU")
+
+    def handle(self, request: EarRequest, cancelled: Callable[[], bool]) -> Iterator[Struct]:  # noqa: ARG002  # done in no time
+        """Take a frame. A `Transcribed` is taken and not needed: nothing here waits for it."""
+        if isinstance(request, Frame):
+            self._hear(request)
+        return iter(())
+
+    def close(self) -> None:
+        """End the recorder's thread."""
+        self._feed.close()
+        with contextlib.redirect_stdout(io.StringIO()):  # it bids farewell in red
+            self._recorder.shutdown()
+
+    def _recorder_settings(self, silero: Path) -> dict[str, Any]:
+        return {
+            "use_microphone": False,
+            "spinner": False,
+            "no_log_file": True,
+            "handle_buffer_overflow": False,  # it would drop sound after a stall of 3 s
+            "transcription_executor": self._executor,
+            "silero_backend": _SILERO_BACKEND,
+            "silero_onnx_model_path": str(silero),
+            "silero_onnx_threads": 1,
+            "silero_sensitivity": self._sensitivity,
+            "silero_deactivity_detection": True,
+            "deactivity_silence_confirmation_duration": 0.0,
+            # Half a chunk less, so that which chunk ends the segment does not hang on a rounding error.
+            "post_speech_silence_duration": (self._soft_end_chunks - 0.5) * CHUNK_SECONDS,
+            "pre_recording_buffer_duration": self._pre_roll_seconds,
+            "min_length_of_recording": 0.0,
+            "min_gap_between_recordings": 0.0,
+            "on_recorded_chunk": self._on_chunk,
+            "on_vad_start": self._on_voice,
+            "on_turn_detection_start": self._on_pause,
+            "on_recording_stop": self._on_stop,
+        }
+
+    # --- the engine's thread ----------------------------------------------------------------------------------------
+
+    def _hear(self, frame: Frame) -> None:
+        if not self._recorder.recording_thread.is_alive():
+            raise EngineFailed("RealtimeSTT's recording thread has ended")
+        self._rest += frame.samples
+        while len(self._rest) >= len(_SILENT_CHUNK):
+            samples = bytes(self._rest[: len(_SILENT_CHUNK)])
+            del self._rest[: len(_SILENT_CHUNK)]
+            self._feed.put(_Chunk(samples, frame.captured_at - len(self._rest) / 2 / SAMPLE_RATE))
+
+    # --- the recorder's thread --------------------------------------------------------------------------------------
+
+    def _on_chunk(self, samples: bytes) -> None:
+        """Each chunk, before the recorder looks at it."""
+        self._recent.append(self._feed.current)
+        segment = self._segment
+        if segment is None:
+            return
+        if segment.chunks * CHUNK_SECONDS >= LONGEST_SEGMENT_SECONDS:
+            self._recorder.stop()
+            return
+        segment.chunks += 1
+        self._send(VoiceContinued(segment.number, samples))
+
+    def _on_voice(self) -> None:
+        """There is voice: the recorder begins to record with its pre-roll and the chunk in hand."""
+        pre_roll = list(self._recent)[-(len(self._recorder.audio_buffer) + 1) :]
+        self._segments += 1
+        self._segment = _Segment(self._segments, voiced_until=pre_roll[-1].captured_at, chunks=len(pre_roll))
+        self._detector.pre_roll = pre_roll
+        self._send(VoiceBegan(self._segments, b"".join(chunk.samples for chunk in pre_roll)))
+
+    def _decided(self, voiced: bool, captured_at: float | None) -> None:
+        if self._segment is not None:
+            self._segment.hear(voiced, self._feed.current.captured_at if captured_at is None else captured_at)
+
+    def _on_pause(self) -> None:
+        if self._segment is not None:
+            self._send(VoicePaused(self._segment.number, self._segment.silence_seconds))
+
+    def _on_stop(self) -> None:
+        """The recording is in the recorder's queue: have it brought to our executor now."""
+        self._recorder.text()
+        self._recorder._external_transcription_threads.clear()  # noqa: SLF001  # it keeps every thread for ever
+        self._segment = None
+
+    def _executor(self, audio: npt.NDArray[np.float32], **_options: Any) -> Any:
+        """Where RealtimeSTT wants a transcript: the daemon is given the sound and will see to it."""
+        from RealtimeSTT.transcription_engines.base import TranscriptionResult  # noqa: PLC0415  # brings torch
+
+        segment = self._segment
+        if segment is not None:
+            self._send(
+                SegmentEnded(
+                    segment.number,
+                    samples=np.rint(audio * _FULL_SCALE).astype("<i2").tobytes(),
+                    voiced_seconds=segment.voiced_chunks * CHUNK_SECONDS,
+                    silence_seconds=segment.silence_seconds,
+                    speech_ended_at=segment.voiced_until,
+                )
+            )
+        return TranscriptionResult("")
+
+
+def _silero_file() -> Path:
+    """The detector's weights. By name, because RealtimeSTT would else look in torch.hub, on the network."""
+    package = find_spec("silero_vad")
+    for directory in (package and package.submodule_search_locations) or ():
+        path = Path(directory) / "data" / _SILERO_FILE
+        if path.is_file():
+            return path
+    raise ModelMissing(f"the ear needs {_SILERO_FILE} of the package silero-vad; install it with: pip install silero-vad")
+
+
+def _prepare_process() -> None:
+    """What must be settled before torch and RealtimeSTT are imported."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # idle pools of threads, one for each core
+    if multiprocessing.get_start_method(allow_none=True) is None:
+        # RealtimeSTT would choose "spawn", whose events need a tracker process beside this one. It starts no process.
+        multiprocessing.set_start_method("fork")
+
+
+def _keep_audio_time(audio_time: _AudioTime) -> None:
+    """Have RealtimeSTT's recorder read our clock and check onsets in place. For the whole process: it has one ear."""
+    from RealtimeSTT.core import lifecycle, recording, voice_activity  # noqa: PLC0415  # brings torch
+
+    for module in (lifecycle, recording, voice_activity):
+        vars(module)["time"] = audio_time
+    vars(recording)["check_voice_activity"] = partial(voice_activity.check_voice_activity, thread_factory=_InPlace)
+
+
+def _tame_logging() -> None:
+    """Take RealtimeSTT's own console handler away: it would tell of every state in a format of its own."""
+    logger = logging.getLogger("realtimestt")
+    logger.handlers.clear()
+    logger.setLevel(logging.WARNING)
+    logger.propagate = True
