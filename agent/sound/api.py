@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from msgspec import Struct
@@ -85,7 +85,7 @@ SoundNote = Frame | PlaybackStarted | PlaybackEnded | Lost | Found | Exhausted
 class Microphone(Protocol):
     """Where frames come from."""
 
-    def frames(self) -> AsyncIterator[Frame]:
+    def frames(self) -> AsyncGenerator[Frame, None]:
         """Open the device and stream 16 kHz mono frames; closing the iterator closes the device."""
         ...
 
@@ -105,6 +105,6 @@ class Loudspeaker(Protocol):
         """Silence within 20 ms."""
         ...
 
-    def playback(self) -> AsyncIterator[PlaybackNote]:
+    def playback(self) -> AsyncGenerator[PlaybackNote, None]:
         """What was really played."""
         ...
