@@ -52,14 +52,15 @@ class Inbox:
         """The next event; waits for it."""
         while not self._events:
             if self._broken:
+                self._broken = False
                 raise InboxOverflow
             self._arrived.clear()
             await self._arrived.wait()
         return self._events.popleft()
 
-    def __len__(self) -> int:
-        """How many events wait."""
-        return len(self._events)
+    def waiting(self) -> tuple[Event, ...]:
+        """What is here and not read yet; to see that an order was overtaken by a later one."""
+        return tuple(self._events)
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         """Every event, for as long as the reader lives."""
