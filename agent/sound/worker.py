@@ -75,21 +75,16 @@ class SoundEngine(Engine):
         self._thread.join(_CLOSE_SECONDS)
 
     def _run(self, send: Callable[[Struct], None], ready: Future[str]) -> None:
-        with ExitStack() as closing:
-            try:
+        try:
+            with ExitStack() as closing:
                 desk, facts = build(self._settings, lambda: self._inbox.put(None), closing)
-            except BaseException as error:  # noqa: BLE001  # it is raised again where `load` waits for it
-                ready.set_exception(error)
-                return
-            ready.set_result(facts)
-            try:
+                ready.set_result(facts)
                 self._serve(desk, send)
-            except Exception:
-                _LOGGER.exception("the thread that owns the sound devices failed; the worker ends")
-                failed = True
-            else:
-                failed = False
-        if failed:
+        except BaseException as error:
+            if not ready.done():
+                ready.set_exception(error)  # `load` raises it
+                return
+            _LOGGER.exception("the thread that owns the sound devices failed; the worker ends")
             # A worker without its devices is dead; its process says so by ending, and a fresh one is started.
             os._exit(1)
 

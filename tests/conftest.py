@@ -1,0 +1,5 @@
+"""Fixtures for everyone."""
+
+from __future__ import annotations
+
+pytest_plugins = ("tests.pulse",)
