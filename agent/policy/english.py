@@ -164,7 +164,8 @@ BEFORE_A_FIGURE = _words("no nos p pp vol ch sec jan feb mar apr jun jul aug sep
 """Not the end of a sentence when a figure follows."""
 PERHAPS_LAST = _words(
     "etc al fig eq ca inc ltd co corp jr sr dept est ave rd blvd ln approx min max hr hrs sec lb lbs oz ft a.m "
-    "p.m u.s u.k u.n e.u d.c ph.d b.c a.d m.d mon tue wed thu fri sat sun jan feb mar apr jun jul aug sep sept "
-    "oct nov dec"
+    "p.m u.s u.k u.n e.u d.c ph.d b.c a.d m.d mon tue tues wed thu thurs fri sat sun jan feb mar apr jun jul aug "
+    "sep sept oct nov dec"
 )
 """The end of a sentence only when no lower case follows."""
+ABBREVIATIONS = BEFORE_A_NAME | NEVER_LAST | BEFORE_A_FIGURE | PERHAPS_LAST

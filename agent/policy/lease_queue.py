@@ -26,7 +26,7 @@ def rank(limits: Limits, request: Request, now: Seconds) -> int:
 
 
 def _order(limits: Limits, request: Request, now: Seconds) -> tuple[int, Seconds, int]:
-    """Less goes first. Whoever has aged was due when it did: so only finitely many go before it, and nothing starves."""
+    """Less goes first. Whoever has aged was due when it did: only finitely many go before it, so nothing starves."""
     due = min(request.due, _ages_at(limits, request)) if RANKS[request.kind] else request.due
     return rank(limits, request, now), due, request.place
 
@@ -135,7 +135,7 @@ def why_waiting(state: State, request: Request) -> str:
         case "blocked":
             return f"the memory for the {home.name} is in use"
         case "absent" if home.health.in_a_row:
-            return f"the {home.name} is down after {home.health.in_a_row} failures in a row"
+            return f"the {home.name} is down after {_failures(home)}"
         case "resident" if holder:
             return f"{holder.owner} holds the {holder.model}"
         case "resident":
@@ -170,5 +170,9 @@ def _home_in_words(state: State, home: Residence, now: Seconds) -> str:
         if lease.request.model == home.name:
             words += f", held by {lease.request.owner} for {now - lease.since:.1f} s"
     if home.health.in_a_row and home.phase != "resident":
-        words += f" after {home.health.in_a_row} failures in a row"
+        words += f" after {_failures(home)}"
     return words
+
+
+def _failures(home: Residence) -> str:
+    return "a failure" if home.health.in_a_row == 1 else f"{home.health.in_a_row} failures in a row"

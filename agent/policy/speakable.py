@@ -11,12 +11,13 @@ import html
 import re
 import unicodedata
 
+from agent.policy import english as en
 from agent.policy.in_words import in_words
 from agent.policy.markup import may_become_tag, without_tags
 
 CODE_OMITTED = "Code omitted."
 
-_PLAIN = re.compile(r"(?=[^\W\d_])[A-Za-z ,!?'\"-]+\.?\"?")
+_PLAIN = re.compile(r"(?=[A-Za-z])[A-Za-z ,!?'\"-]*?(?P<last>[A-Za-z]*)[!?'\"-]*\.?\"?")
 """Letters without figures, markup or abbreviations: most sentences, and in a hurry."""
 _BLOCK = re.compile(r"(```|~~~).*?(?:\1|$)", re.DOTALL)
 _URL = r"(?:https?://|www\.)[^\s<>()\[\]]*[^\s<>()\[\].,;:!?'\"*_]"
@@ -34,7 +35,7 @@ _MARKUP: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"^\s*\[[^\]]+\]:\s+\S+.*$", ""),  # that address
         (r"</?[a-zA-Z][^<>\n]*>", ""),  # HTML
         (r"^\s*(?:[-*_=]\s*){3,}$", ""),  # rules
-        (r"^\s*\|?(?:\s*:?-{2,}:?\s*\|?)+\s*$", ""),  # the line under a table's head
+        (r"^[\s|:-]*--[\s|:-]*$", ""),  # the line under a table's head
         (r"^\s*(?:>\s?)+", ""),  # quotes
         (r"^\s*#{1,6}\s+(.*?)\s*#*\s*$", r"\1"),  # headings
         (r"^\s*[-*+•‣◦▪●]\s+", ""),  # items
@@ -112,7 +113,7 @@ _SPELLED = tuple((re.compile(pattern), words) for pattern, words in _ABBREVIATIO
 
 def speakable(raw_sentence: str, language: str = "en") -> str:
     """The sentence as it is to be spoken; empty if there is nothing in it to say."""
-    if _PLAIN.fullmatch(raw_sentence):
+    if (plain := _PLAIN.fullmatch(raw_sentence)) and plain["last"].lower() not in en.ABBREVIATIONS:
         return _tidy(raw_sentence)
     text = without_tags(raw_sentence)
     text = _BLOCK.sub(f" {CODE_OMITTED} ", text).translate(_STRAIGHT)

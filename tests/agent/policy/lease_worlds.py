@@ -146,7 +146,8 @@ def check_effect(before: World, after: World, happening: Happening, effect: Effe
             assert own or effect.number in after.asked - after.ended, "every request ends once"
             after = replace(after, ended=after.ended | {effect.number})
         case Load():
-            assert phases[effect.model] in ("measuring", "absent")
+            just_gone = isinstance(happening, Evicted | Died) and happening.model == effect.model
+            assert just_gone or phases[effect.model] in ("measuring", "absent")
             assert after.free_mib() >= 0, "the budget holds"
         case Evict():
             assert phases[effect.model] in ("loading", "resident")
