@@ -1,17 +1,24 @@
-"""Every setting: one frozen section per organ. Values come from the command line, the environment, config.toml, then here."""
+"""Every setting: one frozen section per organ. `agent.configuration` reads them from their sources."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from agent.paths import models_dir, runtime_dir, state_dir
+
+__all__ = ["Settings", "models_dir", "runtime_dir", "state_dir"]
 
 Heavy = Literal["auto", "yes", "no"]
 
+_CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
+
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class PersonalitySettings(_Section):
@@ -66,7 +73,9 @@ class SttSettings(_Section):
     model: str = ""
     """Directory of a faster-whisper model, or its name under the models directory."""
     language: str = "en"
+    """What you speak, as a two-letter code; pocketsphinx knows only `en`."""
     heavy: Heavy = "auto"
+    """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""
     """Another interpreter for the worker; empty for Parley's own."""
     deadline_seconds: float = Field(default=20.0, gt=0)
@@ -77,18 +86,23 @@ class MindSettings(_Section):
     """The language model."""
 
     engine: Literal["auto", "llama_cpp"] = "auto"
+    """`auto`: the best whose model is here."""
     model: str = ""
     """A GGUF file, or its name under the models directory; empty: the best that is here, at least the starter."""
     context_tokens: int = Field(default=2048, ge=256)
+    """How much of the conversation the model sees at once."""
     reply_tokens: int = Field(default=160, ge=8)
     """The longest reply."""
     temperature: float = Field(default=0.3, ge=0, le=2)
+    """0: always the likeliest word; higher: livelier and less sure."""
     gpu_layers: int = -1
     """How many layers go to the GPU; -1 for all, where there is one."""
     threads: int = Field(default=0, ge=0)
     """0: as many as there are cores."""
     heavy: Heavy = "auto"
+    """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""
+    """Another interpreter for the worker; empty for Parley's own."""
     deadline_seconds: float = Field(default=30.0, gt=0)
     """No token for so long, and the reply is given up and the worker ended."""
 
@@ -97,11 +111,15 @@ class VoiceSettings(_Section):
     """Text to speech."""
 
     engine: Literal["auto", "espeak"] = "auto"
+    """`auto`: the best whose model is here."""
     name: str = ""
     """The engine's voice; empty: the personality's."""
     speed: float = Field(default=1.0, ge=0.5, le=2)
+    """Times the personality's own speed."""
     heavy: Heavy = "auto"
+    """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""
+    """Another interpreter for the worker; empty for Parley's own."""
     deadline_seconds: float = Field(default=15.0, gt=0)
     """No sound for so long, and the sentence is given up and the worker ended."""
 
@@ -123,15 +141,17 @@ class InitiativeSettings(_Section):
     """When Parley may start by itself."""
 
     enabled: bool = True
+    """Whether it may at all."""
     patience_seconds: float = Field(default=0.0, ge=0)
     """Quiet before the first remark; 0: the personality's."""
     presence_seconds: float = Field(default=1800.0, ge=0)
     """After so long without a word the user counts as gone."""
     remarks_per_hour: int = Field(default=4, ge=0)
+    """The most remarks in any hour."""
     unanswered_limit: int = Field(default=3, ge=0)
     """After so many unanswered remarks: silent until the user speaks."""
-    quiet_hours: str = Field(default="22:30-07:30", pattern=r"^$|^\d\d:\d\d-\d\d:\d\d$")
-    """Local time without remarks; empty for none."""
+    quiet_hours: str = Field(default="22:30-07:30", pattern=rf"^$|^{_CLOCK}-{_CLOCK}$")
+    """Local time without remarks, as HH:MM-HH:MM; empty for none."""
 
 
 class VramSettings(_Section):
@@ -151,8 +171,35 @@ class LogSettings(_Section):
     content: Literal["nowhere", "terminal", "everywhere"] = "terminal"
     """Where what was said may appear: nowhere, only in the terminal, or in the journal too."""
     journal: Path | None = None
-    """A file for every event as one JSON line; none by default."""
+    """A file for every event as one JSON line; empty for none."""
     journal_mib: int = Field(default=10, ge=1)
     """The journal starts a new file at this size; three old ones are kept."""
     verbose: bool = False
     """Show every event in the terminal."""
+
+    @field_validator("journal", mode="after")
+    @classmethod
+    def _empty_is_none(cls, journal: Path | None) -> Path | None:
+        return None if journal is None or journal == Path() else journal.expanduser()
+
+
+class Settings(BaseModel):
+    """All sections. `Settings()` is the defaults; `agent.configuration.load` reads the sources."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    personality: PersonalitySettings = PersonalitySettings()
+    user: UserSettings = UserSettings()
+    sound: SoundSettings = SoundSettings()
+    ear: EarSettings = EarSettings()
+    stt: SttSettings = SttSettings()
+    mind: MindSettings = MindSettings()
+    voice: VoiceSettings = VoiceSettings()
+    turns: TurnSettings = TurnSettings()
+    initiative: InitiativeSettings = InitiativeSettings()
+    vram: VramSettings = VramSettings()
+    logs: LogSettings = LogSettings()
+
+    def digest(self) -> str:
+        """The first 12 hex digits of a hash over all values: equal digests mean equal settings."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:12]

@@ -9,8 +9,8 @@ What it is spared, because an ear is left running for days (RealtimeSTT 1.1.2):
   and the other does not exist: `text()` is called where a recording ends, in the recorder's own thread. So nothing
   waits for a transcript either, and segments that follow each other closely are told at once. It also ends a race in
   which a caller of `text()` could clear the first words of a recording that had just begun.
-- It forgets what it heard when a recording starts, so that the detector is unsure in the first chunks and a false
-  pause ends the segment. Here the detector hears the pre-roll again first.
+- It shows silero only part of the sound and has it forget in between, so that onsets are found late or not at all.
+  See `_Detector`.
 - `abort()` can block for ever or give an old text again. It is not called.
 
 Only workers import this module; RealtimeSTT itself (which brings torch) is imported in `load`.
@@ -25,12 +25,12 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -58,16 +58,25 @@ STALL_SECONDS: Final = 0.5
 """No frames for so long (the microphone was closed), and an open segment is ended with silence."""
 _BACKLOG_CHUNKS: Final = round(60 / CHUNK_SECONDS)
 """More sound than this waiting for the recorder means that it is stuck."""
+_CATCH_UP_CHUNKS: Final = round(0.5 / CHUNK_SECONDS)
+"""As much of what came before as silero needs to hear, to judge as if it had never slept."""
+_WEBRTC_MODE: Final = 2
+"""How strict the cheap detector in front of silero is, 0 to 3: at 3 some onsets are found 0.1 s later."""
 _SILENT_CHUNK: Final = bytes(2 * CHUNK_SAMPLES)
 _SILERO_FILE: Final = "silero_vad_op18_ifless.onnx"
 _SILERO_BACKEND: Final = "raw_onnx_ifless"
 _FULL_SCALE: Final = 32768.0
 
 
-class _Chunk(NamedTuple):
+@dataclass(slots=True)
+class _Chunk:
+    """What the recorder takes at a time."""
+
     samples: bytes
     captured_at: float
     """Moment of the last sample."""
+    voiced: bool = False
+    """The detector's decision; no voice as long as there is none."""
 
 
 class _AudioTime:
@@ -136,28 +145,38 @@ class _Feed:
 
 
 class _Detector:
-    """Stands around silero: has it hear the pre-roll of a recording first, and tells what it decided."""
+    """Stands around silero: has it hear all sound, where the recorder shows it only some and has it forget in between.
+
+    The recorder asks silero when WebRTC's cheap detector says voice, with a mind wiped clean. So woken, silero takes up
+    to 0.5 s of speech to be sure, longer than the pre-roll, and gives false pauses after an onset. Here it first hears
+    what it missed. That is nothing while it is quiet, and never more than if it had heard all along.
+    """
 
     def __init__(self, model: Any, threshold: float) -> None:
         self._model = model
         self._threshold = threshold
-        self.pre_roll: list[_Chunk] = []
-        """To be heard before the next chunk."""
-        self.decided: Callable[[bool, float | None], None] = lambda _voiced, _captured_at: None
-        """Called with each decision; the moment is None for the chunk in hand."""
+        self._unheard: deque[_Chunk] = deque(maxlen=_CATCH_UP_CHUNKS)
+        self._missed = 0
+
+    def take(self, chunk: _Chunk) -> None:
+        """Sound that the recorder has in hand; it is heard when the recorder asks."""
+        self._missed += 1
+        self._unheard.append(chunk)
 
     def reset_states(self) -> None:
-        """Forget what was heard; the recorder asks for it wherever the sound may be broken."""
-        self._model.reset_states()
+        """Asked for by the recorder wherever its own use breaks the sound apart; here it is whole."""
 
     def __call__(self, samples: npt.NDArray[np.float32], sample_rate: int) -> float:
-        """The probability of speech in a chunk."""
-        pre_roll, self.pre_roll = self.pre_roll, []
-        for chunk in pre_roll:
+        """The probability of speech in the chunk in hand."""
+        if self._missed > len(self._unheard):
+            self._model.reset_states()
+        probability = 0.0
+        while self._unheard:
+            chunk = self._unheard.popleft()
             heard = np.frombuffer(chunk.samples, dtype="<i2").astype(np.float32) / _FULL_SCALE
-            self.decided(self._model(heard, sample_rate) > self._threshold, chunk.captured_at)
-        probability = float(self._model(samples, sample_rate))
-        self.decided(probability > self._threshold, None)
+            probability = float(self._model(heard, sample_rate))
+            chunk.voiced = probability > self._threshold
+        self._missed = 0
         return probability
 
 
@@ -166,26 +185,30 @@ class _Segment:
     """A recording that goes on."""
 
     number: int
-    voiced_until: float
-    """Moment of the last voiced sample."""
-    chunks: int = 0
-    voiced_chunks: int = 0
-    silent_chunks: int = 0
-    """Since the last voiced one."""
+    chunks: list[_Chunk]
 
-    def hear(self, voiced: bool, captured_at: float) -> None:
-        """Take the detector's decision on one more chunk."""
-        if voiced:
-            self.voiced_chunks += 1
-            self.silent_chunks = 0
-            self.voiced_until = captured_at
-        else:
-            self.silent_chunks += 1
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return len(self.chunks) * CHUNK_SECONDS
+
+    @property
+    def voiced_seconds(self) -> float:
+        """How much of it is voice."""
+        return sum(chunk.voiced for chunk in self.chunks) * CHUNK_SECONDS
 
     @property
     def silence_seconds(self) -> float:
         """Silence at the end of it."""
-        return self.silent_chunks * CHUNK_SECONDS
+        return (len(self.chunks) - 1 - self._last_voiced()) * CHUNK_SECONDS
+
+    @property
+    def voiced_until(self) -> float:
+        """Moment of the last voiced sample."""
+        return self.chunks[self._last_voiced()].captured_at
+
+    def _last_voiced(self) -> int:
+        return next((i for i in reversed(range(len(self.chunks))) if self.chunks[i].voiced), 0)
 
 
 class RealtimeSttEar:
@@ -220,7 +243,6 @@ class RealtimeSttEar:
             self._recorder: Any = AudioToTextRecorder(**self._recorder_settings(silero))
         _tame_logging()
         self._detector = _Detector(self._recorder.silero_vad_model, 1.0 - self._sensitivity)
-        self._detector.decided = self._decided
         self._recorder.silero_vad_model = self._detector
         self._recorder.audio_queue = self._feed
         # As after a first text() that waited: record whenever there is voice, also while a text is being made.
@@ -252,6 +274,7 @@ class RealtimeSttEar:
             "silero_onnx_model_path": str(silero),
             "silero_onnx_threads": 1,
             "silero_sensitivity": self._sensitivity,
+            "webrtc_sensitivity": _WEBRTC_MODE,
             "silero_deactivity_detection": True,
             "deactivity_silence_confirmation_duration": 0.0,
             # Half a chunk less, so that which chunk ends the segment does not hang on a rounding error.
@@ -281,26 +304,19 @@ class RealtimeSttEar:
     def _on_chunk(self, samples: bytes) -> None:
         """Each chunk, before the recorder looks at it."""
         self._recent.append(self._feed.current)
-        segment = self._segment
-        if segment is None:
-            return
-        if segment.chunks * CHUNK_SECONDS >= LONGEST_SEGMENT_SECONDS:
+        self._detector.take(self._feed.current)
+        if self._segment is not None and self._segment.seconds >= LONGEST_SEGMENT_SECONDS:
             self._recorder.stop()
-            return
-        segment.chunks += 1
-        self._send(VoiceContinued(segment.number, samples))
+        if self._segment is not None:
+            self._segment.chunks.append(self._feed.current)
+            self._send(VoiceContinued(self._segment.number, samples))
 
     def _on_voice(self) -> None:
         """There is voice: the recorder begins to record with its pre-roll and the chunk in hand."""
         pre_roll = list(self._recent)[-(len(self._recorder.audio_buffer) + 1) :]
         self._segments += 1
-        self._segment = _Segment(self._segments, voiced_until=pre_roll[-1].captured_at, chunks=len(pre_roll))
-        self._detector.pre_roll = pre_roll
+        self._segment = _Segment(self._segments, pre_roll)
         self._send(VoiceBegan(self._segments, b"".join(chunk.samples for chunk in pre_roll)))
-
-    def _decided(self, voiced: bool, captured_at: float | None) -> None:
-        if self._segment is not None:
-            self._segment.hear(voiced, self._feed.current.captured_at if captured_at is None else captured_at)
 
     def _on_pause(self) -> None:
         if self._segment is not None:
@@ -322,7 +338,7 @@ class RealtimeSttEar:
                 SegmentEnded(
                     segment.number,
                     samples=np.rint(audio * _FULL_SCALE).astype("<i2").tobytes(),
-                    voiced_seconds=segment.voiced_chunks * CHUNK_SECONDS,
+                    voiced_seconds=segment.voiced_seconds,
                     silence_seconds=segment.silence_seconds,
                     speech_ended_at=segment.voiced_until,
                 )
