@@ -129,6 +129,7 @@ async def _begin(
     workers: _Workers, vram: Vram, bus: Bus, clock: Clock, companion: Companion, personality: Personality
 ) -> None:
     """Listen as soon as the ear and the words can be had; the rest is loaded meanwhile."""
+    vram.prefetch("stt")
     await workers.ear.ready()
     with suppress(EngineError):  # told by the scheduler's event; the next use tries again
         await vram.prepare("stt")

@@ -35,6 +35,9 @@ with warnings.catch_warnings():
 
 Samples = NDArray[np.int16]
 
+_PA_INT16 = 8
+"""PortAudio's number for 16-bit samples (`paInt16`), in which RealtimeTTS asks for the format."""
+
 CHUNK_SECONDS = 0.04
 """How much sound is passed on at a time."""
 LEAD_SECONDS = 0.01
@@ -79,9 +82,7 @@ class SentenceEngine(BaseEngine):
 
     @override
     def get_stream_info(self) -> tuple[int, int, int]:
-        import pyaudio  # noqa: PLC0415  # only for its constant; RealtimeTTS has it imported already
-
-        return pyaudio.paInt16, 1, self.rate
+        return _PA_INT16, 1, self.rate
 
     @override
     def synthesize(self, text: Iterable[str], sentence_count: int = 0) -> bool:
