@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
@@ -58,14 +59,14 @@ def run(settings: Settings, *, exit_after_silence: float | None = None) -> int:
 
 
 def demo(settings: Settings, *, recording: Path | None) -> int:
-    """Hold the built-in conversation through the whole pipeline, on files; leaves a stereo recording and the journal."""
+    """Hold the built-in conversation through the whole pipeline, on files; leaves a stereo recording and a journal."""
     recording = recording or Path("parley-demo.wav")
     journal = settings.logs.journal or recording.with_suffix(".jsonl")
     journal.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix="parley-") as folder:
         ours = Path(folder) / "parley.wav"
         status = asyncio.run(_live(_staged(settings, ours, journal), _DEMO_SILENCE_SECONDS))
-        asyncio.run(_join(_DEMO, ours, recording))
+        _join(_DEMO, ours, recording)
     print(f"Recorded in {recording} (you left, Parley right), journal in {journal}.", file=sys.stderr)  # noqa: T201  # to the user
     return status
 
@@ -82,11 +83,10 @@ def _staged(settings: Settings, ours: Path, journal: Path) -> Settings:
     )
 
 
-async def _join(left: Path, right: Path, both: Path) -> None:
+def _join(left: Path, right: Path, both: Path) -> None:
     """Write a stereo recording; in a process of its own, because the daemon imports no sound library."""
-    command = (sys.executable, "-m", "agent.sound.stereo", left.resolve(), right, both.absolute())
-    process = await asyncio.create_subprocess_exec(*command, cwd=Path(__file__).parent.parent)
-    if await process.wait():
+    command = (sys.executable, "-m", "agent.sound.stereo", left, right, both.absolute())
+    if subprocess.run(command, cwd=Path(__file__).parent.parent, check=False).returncode:
         raise DeviceError(f"The recording could not be written to {both}.")
 
 
@@ -99,7 +99,13 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
     workers = _workers(settings, clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(_told(settings, bus, clock))
-        vram = Vram(bus, clock, settings.vram, workers.models, heavy={name: getattr(settings, name).heavy for name in workers.models})
+        vram = Vram(
+            bus,
+            clock,
+            settings.vram,
+            workers.models,
+            heavy={name: getattr(settings, name).heavy for name in workers.models},
+        )
         supervisor = Supervisor(bus, clock)
         companion = Companion(
             bus,

@@ -28,6 +28,7 @@ from agent.events import (
 )
 
 _VERDICTS_KEPT = 500
+_ENDS = (ReplyFinished, ReplyDeclined, ReplyFailed, HushIssued, SpeakingEnded, SpeakingFailed)
 
 
 class Companion:
@@ -79,7 +80,14 @@ class Companion:
     async def ask(self, text: str) -> AsyncGenerator[str, None]:
         """Take a typed turn; the reply's sentences as they come, ending with the turn. Raises EngineError."""
         inbox = self._bus.inbox(
-            PromptIssued, SentenceReady, ReplyFinished, ReplyDeclined, ReplyFailed, HushIssued, SpeakingEnded, SpeakingFailed
+            PromptIssued,
+            SentenceReady,
+            ReplyFinished,
+            ReplyDeclined,
+            ReplyFailed,
+            HushIssued,
+            SpeakingEnded,
+            SpeakingFailed,
         )
         try:
             self._type_in(text)
@@ -137,5 +145,3 @@ def _over(event: Event) -> bool:
     if isinstance(event, ReplyFinished):
         return event.sentences == 0
     return isinstance(event, ReplyDeclined | HushIssued | SpeakingEnded)
-
-

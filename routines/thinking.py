@@ -57,7 +57,7 @@ class Thinking:
         system_prompt: Callable[[], str],
         history: History | None = None,
     ) -> None:
-        """`system_prompt` is read anew for each reply; `history` is that of the instance before, if that one crashed."""
+        """`system_prompt` is read anew for each reply; `history` is that of an instance before that crashed."""
         self._bus = bus
         self._inbox = inbox
         self._clock = clock

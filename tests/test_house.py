@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +21,9 @@ EVENING = dt.datetime(2026, 1, 5, 19, 0, tzinfo=dt.UTC)
 def test_a_spoken_question_is_answered():
     async def main():
         room = np.concatenate([quiet(1), tone(1.5), quiet(1)])
-        async with living(microphone=room, stt=Script(answers=("what is your name",)), mind=Script(answers=("I am Parley.",))) as house:
+        async with living(
+            microphone=room, stt=Script(answers=("what is your name",)), mind=Script(answers=("I am Parley.",))
+        ) as house:
             await asyncio.sleep(6)
             return house
 
@@ -45,7 +48,10 @@ def test_nothing_sounds_before_the_commit_and_going_on_merges_the_turn():
             return house
 
     house = run_virtual(main())
-    assert [event.heard for event in house.of(e.PromptIssued)] == ["i would like to", "i would like to tell you a story"]
+    assert [event.heard for event in house.of(e.PromptIssued)] == [
+        "i would like to",
+        "i would like to tell you a story",
+    ]
     assert [event.rule for event in house.of(e.HushIssued)] == ["user_went_on"]
     assert [event.turn for event in house.of(e.SpeakingStarted)] == [2]
     assert house.mind.asked[-1][-1].content == "i would like to tell you a story"
@@ -55,7 +61,9 @@ def test_nothing_sounds_before_the_commit_and_going_on_merges_the_turn():
 def test_speaking_over_it_stops_it_and_history_keeps_what_was_played():
     async def main():
         room = np.concatenate([quiet(1), tone(1), quiet(3), tone(1), quiet(5)])
-        long = Script(answers=("This is a long story about a very old house by the sea. It goes on and on.", "All right."))
+        long = Script(
+            answers=("This is a long story about a very old house by the sea. It goes on and on.", "All right.")
+        )
         async with living(microphone=room, stt=Script(answers=("tell me a story", "stop")), mind=long) as house:
             await asyncio.sleep(12)
             return house
@@ -74,7 +82,9 @@ def test_a_word_that_ends_while_it_speaks_is_answered():
     """What Neuro loses: words that end while it talks."""
 
     async def main():
-        async with living(mind=Script(answers=("One moment of a rather long reply.", "And this is the second."))) as house:
+        async with living(
+            mind=Script(answers=("One moment of a rather long reply.", "And this is the second."))
+        ) as house:
             house.type("hello")
             await asyncio.sleep(0.5)
             house.type("are you there")
@@ -96,7 +106,7 @@ def test_eight_hours_of_silence_are_quiet_and_every_silence_has_a_reason():
     remarks = [event.at for event in house.of(e.SpeakingStarted)]
     assert len(remarks) == 3
     pauses = np.diff([0, *remarks])
-    assert all(later > 1.9 * sooner for sooner, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later > 1.9 * sooner for sooner, later in itertools.pairwise(pauses))
     quiet_from = 3.5 * 3600
     assert not [at for at in remarks if quiet_from <= at < quiet_from + 9 * 3600]
     assert verdicts[-1]["rule"] in {"unanswered", "quiet_hours", "nobody_there"}

@@ -28,7 +28,8 @@ SETTINGS = Settings.model_validate(
 def script(dice: random.Random, answers: tuple[str, ...]) -> Script:
     """An engine that is slow and fails now and then."""
     faults = tuple(
-        Fault(how=dice.choice(FAULTS), call=dice.randint(0, 6), results=dice.randint(0, 2)) for _ in range(dice.choice((0, 0, 1, 3)))
+        Fault(how=dice.choice(FAULTS), call=dice.randint(0, 6), results=dice.randint(0, 2))
+        for _ in range(dice.choice((0, 0, 1, 3)))
     )
     shuffled = tuple(dice.sample(answers, len(answers)))
     return Script(answers=shuffled, faults=faults, delay_seconds=dice.choice((0, 0.01, 0.3)), heavy=dice.random() < 0.3)
@@ -42,7 +43,11 @@ async def speak(house: VirtualHouse, dice: random.Random, segment: int) -> None:
     now = house.clock.now()
     house.ear.tell(
         SegmentEnded(
-            segment=segment, samples=b"\0" * 32_000, voiced_seconds=dice.choice((0.05, 0.6)), silence_seconds=0.2, speech_ended_at=now - 0.2
+            segment=segment,
+            samples=b"\0" * 32_000,
+            voiced_seconds=dice.choice((0.05, 0.6)),
+            silence_seconds=0.2,
+            speech_ended_at=now - 0.2,
         )
     )
 
@@ -78,7 +83,11 @@ def words_of(events: list[e.Event], kind: type[e.Event], name: str) -> str:
 def stuck(events: list[e.Event]) -> list[int]:
     """Turns that went on for longer than their deadline allows."""
     begun = {event.turn: event.at for event in events if isinstance(event, e.PromptIssued)}
-    ended = {event.turn: event.at for event in events if isinstance(event, e.SpeakingEnded | e.ReplyDeclined | e.HushIssued | e.SpeakingFailed)}
+    ended = {
+        event.turn: event.at
+        for event in events
+        if isinstance(event, e.SpeakingEnded | e.ReplyDeclined | e.HushIssued | e.SpeakingFailed)
+    }
     return [turn for turn, at in ended.items() if at - begun[turn] > LONGEST_THOUGHT_SECONDS + 60]
 
 

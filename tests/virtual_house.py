@@ -24,12 +24,17 @@ from agent.settings import Settings
 from agent.sound.virtual import VirtualRoom
 from agent.supervisor import Supervisor
 from agent.vram import Vram
-from routines.prompter import Prompter
 from routines.listening import type_in
+from routines.prompter import Prompter
 
 RATE = 16_000
 PERSONALITY = Personality(
-    name="Parley", patience_seconds=60, chattiness=0.5, digest="0123456789ab", path=Path("parley.md"), body="You are {name}."
+    name="Parley",
+    patience_seconds=60,
+    chattiness=0.5,
+    digest="0123456789ab",
+    path=Path("parley.md"),
+    body="You are {name}.",
 )
 
 
@@ -71,7 +76,15 @@ class VirtualHouse:
 
     def names(self) -> list[str]:
         """The conversation as a list of events, without verdicts, leases and measurements."""
-        skipped = (e.Decided, e.LeaseGranted, e.LeaseReleased, e.ModelLoaded, e.ModelEvicted, e.TurnMeasured, e.PartialHeard)
+        skipped = (
+            e.Decided,
+            e.LeaseGranted,
+            e.LeaseReleased,
+            e.ModelLoaded,
+            e.ModelEvicted,
+            e.TurnMeasured,
+            e.PartialHeard,
+        )
         return [type(event).__name__ for event in self.events if not isinstance(event, skipped)]
 
 

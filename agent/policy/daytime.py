@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from typing_extensions import override
+
 MINUTES_A_DAY = 24 * 60
 
 
@@ -38,6 +40,7 @@ class QuietHours:
         since = (minute - self.begins) % MINUTES_A_DAY
         return (length - since) * 60 if since < length else 0.0
 
+    @override
     def __str__(self) -> str:
         """As it was written."""
         return f"{self.begins // 60:02}:{self.begins % 60:02}-{self.ends // 60:02}:{self.ends % 60:02}"

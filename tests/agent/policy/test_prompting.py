@@ -128,6 +128,7 @@ class Row:
     policy: PromptingPolicy = POLICY
 
 
+# fmt: off
 TURN = [started(), speech(1), paused(2), heard(2.1)]
 TABLE = [
     Row("before the start it is not ready", [], 0, Silent, "not_ready"),
@@ -212,6 +213,7 @@ TABLE = [
     ),
     Row("a cap of none is none", [started()], 60, Silent, "hourly_cap", policy=PromptingPolicy(remarks_per_hour=0)),
 ]
+# fmt: on
 
 
 def after(events: list[Event]) -> Situation:
