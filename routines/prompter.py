@@ -1,6 +1,6 @@
 """The Prompter decides when to prompt the language model, also unasked.
 
-The decision is `agent.policy.prompting`; here is only the loop: decide, then act or wait for the next event or the hour.
+The decision is `agent.policy.prompting`; here is only the loop: decide, then act, or wait for what comes next.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ from agent.sound.timeline import TimeLine
 
 PREFIX: Final = "wav:"
 _LOGGER = logging.getLogger(__name__)
-_WAV_FORMATS: Final = ("WAV", "WAVEX", "RF64")
+_FORMATS: Final = ("WAV", "WAVEX", "RF64", "FLAC")
+"""FLAC too, because it loses nothing and the demo is kept in it."""
 _WRITE_SECONDS: Final = 1.0
 """How often a file is brought up to date while only silence goes into it."""
 
@@ -38,7 +39,7 @@ def read_wav(path: Path) -> Samples:
         raise DeviceError(f"wav:{path} is no file; give the path of a WAV file")
     try:
         with cast("Any", soundfile.SoundFile)(path) as file:  # its types are partial
-            if file.format not in _WAV_FORMATS:
+            if file.format not in _FORMATS:
                 raise DeviceError(f"wav:{path} is not a WAV file but {file.format}; convert it first")
             if "should be" in file.extra_info:  # libsndfile's words
                 _LOGGER.warning("%s is shorter than its header says; what is there is used", path)

@@ -72,8 +72,8 @@ def test_a_file_without_a_sample_is_refused(tmp_path: Path):
 
 
 def test_another_format_is_refused_by_its_name(tmp_path: Path):
-    soundfile.write(tmp_path / "in.wav", TONE, 16_000, format="FLAC")
-    with pytest.raises(DeviceError, match="not a WAV file but FLAC"):
+    soundfile.write(tmp_path / "in.wav", TONE, 16_000, format="AIFF")
+    with pytest.raises(DeviceError, match="not a WAV file but AIFF"):
         read_wav(tmp_path / "in.wav")
 
 
