@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+
+from agent import events as e
+from agent.clock import run_virtual
+from agent.engines.api import SegmentEnded, VoiceBegan
+from agent.engines.scripted import Fault, Script
+from tests.virtual_house import RATE, VirtualHouse, living, unclosed
+
+
+async def say(house: VirtualHouse, segment: int = 1) -> None:
+    """The user says something that the ear ends at once."""
+    house.ear.tell(VoiceBegan(segment=segment, samples=b"\0" * 100))
+    house.ear.tell(
+        SegmentEnded(
+            segment=segment,
+            samples=b"\0" * 32_000,
+            voiced_seconds=0.8,
+            silence_seconds=0.2,
+            speech_ended_at=house.clock.now(),
+        )
+    )
+
+
+def test_a_tentative_reply_is_synthesised_but_makes_no_sound_before_the_commit():
+    async def main():
+        async with living(stt=Script(answers=("i would like to",))) as house:
+            await say(house)
+            await asyncio.sleep(1)
+            asked, silent = len(house.voice.asked), not house.room.loudspeaker.played.any()
+            await asyncio.sleep(5)
+            return house, asked, silent
+
+    house, asked, silent = run_virtual(main())
+    assert asked == 1
+    assert silent
+    committed, started = house.of(e.PromptCommitted)[0].at, house.of(e.SpeakingStarted)[0].at
+    assert started >= committed
+
+
+def test_a_tentative_reply_that_is_hushed_leaves_no_sound_and_no_event():
+    async def main():
+        async with living(stt=Script(answers=("i would like to",))) as house:
+            await say(house)
+            await asyncio.sleep(0.5)
+            house.ear.tell(VoiceBegan(segment=2, samples=b"\0" * 100))
+            await asyncio.sleep(5)
+            return house, house.room.loudspeaker.played
+
+    house, played = run_virtual(main())
+    assert not played.any()
+    assert not house.of(e.SpeakingStarted, e.SpeakingEnded)
+
+
+def test_interrupted_speech_is_silent_within_20_ms():
+    async def main():
+        async with living(mind=Script(answers=("A long sentence that goes on and on for quite a while.",))) as house:
+            house.type("hello")
+            await asyncio.sleep(1)
+            house.type("stop it")
+            hushed = house.clock.now()
+            await asyncio.sleep(0.3)
+            begun = house.of(e.SpeakingStarted)[0].at
+            return house, house.room.loudspeaker.played, round((hushed - begun) * RATE)
+
+    house, played, hushed = run_virtual(main())
+    second = round((house.of(e.SpeakingStarted)[-1].at - house.of(e.SpeakingStarted)[0].at) * RATE)
+    assert played[hushed - 200 : hushed].any()
+    assert not played[hushed + RATE // 50 : second - 1].any()
+    assert np.count_nonzero(played[:hushed]) > 0
+
+
+def test_a_voice_that_fails_is_told_and_the_next_turn_sounds():
+    async def main():
+        async with living(voice=Script(faults=(Fault(how="raise", call=1, results=2),))) as house:
+            house.type("hello")
+            await asyncio.sleep(5)
+            house.type("hello again")
+            await asyncio.sleep(5)
+            return house
+
+    house = run_virtual(main())
+    assert len(house.of(e.SpeakingFailed)) == 1
+    assert house.of(e.SpeakingEnded)[-1].spoken == "I see."
+    assert not unclosed(house.events)
+
+
+def test_a_turn_without_a_sound_does_not_keep_the_next_one_waiting():
+    async def main():
+        async with living(mind=Script(answers=("PASS", "I see."))) as house:
+            house.type("hello")
+            await asyncio.sleep(1)
+            house.type("hello again")
+            await asyncio.sleep(5)
+            return house
+
+    house = run_virtual(main())
+    assert [event.turn for event in house.of(e.SpeakingEnded)] == [2]
+
+
+def test_where_the_time_went_is_told_once_for_each_turn_that_sounds():
+    async def main():
+        async with living(mind=Script(delay_seconds=0.1), voice=Script(delay_seconds=0.2)) as house:
+            house.type("hello")
+            await asyncio.sleep(5)
+            return house
+
+    (measured,) = run_virtual(main()).of(e.TurnMeasured)
+    assert round(measured.first_token_ms) == 200
+    assert round(measured.first_audio_ms) == 200
+    assert round(measured.total_ms) == 500
