@@ -106,13 +106,18 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
             workers.models,
             heavy={name: getattr(settings, name).heavy for name in workers.models},
         )
+        house = House(settings, personality, workers.organs, bus, clock, vram)
         supervisor = Supervisor(bus, clock)
         companion = Companion(
             bus,
             clock,
             stopped,
             type_in=lambda text: type_in(bus, clock, text),
-            describe=lambda: {"personality": personality.name, "models": vram.describe(), **supervisor.describe()},
+            describe=lambda: {
+                "personality": house.character.current.name,
+                "models": vram.describe(),
+                **supervisor.describe(),
+            },
         )
         await stack.enter_async_context(ControlServer(companion, started=clock.wall()))
         _stop_on_signals(stopped)
@@ -122,7 +127,7 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
         stack.push_async_callback(workers.ear.close)
         await workers.sound.start()
         await stack.enter_async_context(vram)
-        House(settings, personality, workers.organs, bus, clock, vram).furnish(supervisor)
+        house.furnish(supervisor)
         supervisor.add("ear", lambda: _Kept(workers.ear))
         supervisor.add("sound", lambda: _Kept(workers.sound))
         await stack.enter_async_context(supervisor)

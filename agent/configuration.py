@@ -1,9 +1,11 @@
 """Reads the settings: command line > environment `PARLEY_SECTION__KEY` > config.toml > defaults.
 
-Every source is validated apart, before they are laid over one another. So an error names the file or variable it came
-from, a quoted number in the file is refused while the same text in the environment is taken, and a fault is told even
-where a stronger source hides it. (This is why it is plain pydantic: pydantic-settings merges first, takes no notice of
-unknown environment variables, and costs 150 ms and 5 MB at every start.)
+pydantic-settings reads, converts, merges and validates. Ours is what it does not do:
+
+- It takes no notice of a variable that is no setting, nor of a file that is not there; both are refused here.
+- It validates what it has merged, and does not know any more where a value came from. So every source is validated
+  alone first: a fault is told with its file, variable or option, even where a stronger source hides it.
+- Its own command line would be a second parser beside typer's. Options are given to it as if they were variables.
 """
 
 from __future__ import annotations
@@ -13,20 +15,25 @@ import json
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, cast, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+from typing_extensions import override
 
 from agent.errors import SettingsError
 from agent.paths import config_dir
 from agent.settings import Settings
 
-_PREFIX: Final = "PARLEY_"
+_PREFIX: Final = Settings.model_config.get("env_prefix", "")
 _SECTIONS: Final = {name: cast("type[BaseModel]", found.annotation) for name, found in Settings.model_fields.items()}
+
+_Origins = dict[tuple[str, str], str]
+"""(section, key) → file, variable or option."""
 
 
 class Override(NamedTuple):
@@ -55,34 +62,17 @@ class Effective:
                 yield f"{section}.{key}", as_toml(value), self.origins.get((section, key), "default")
 
 
-@dataclass(slots=True)
-class _Source:
-    """What one source gives, by section and key."""
-
-    texts: bool
-    """True where every value is a text (environment, command line), False where types are known (TOML)."""
-    values: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
-    origins: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
-
-
-def load(
-    *,
-    config: Path | None = None,
-    overrides: Iterable[Override] = (),
-    environment: Mapping[str, str] = os.environ,
-    working_directory: Path | None = None,
-) -> Effective:
+def load(*, config: Path | None = None, overrides: Iterable[Override] = ()) -> Effective:
     """The settings in force. Raises SettingsError for anything unknown or ill-typed in any source."""
-    path = config or _find_config(environment, working_directory or Path.cwd())
-    sources = [_from_file(path)] if path else []
-    sources += [_from_environment(environment), _from_command_line(overrides)]
-    merged: dict[str, dict[str, Any]] = {}
-    origins: dict[tuple[str, str], str] = {}
-    for source in sources:
-        for section, values in _validated(source).items():
-            merged.setdefault(section, {}).update(values)
-        origins |= source.origins
-    return Effective(Settings.model_validate(merged), origins)
+    path = config or _find_config()
+    read = [*([_from_file(path)] if path else []), _from_environment(), _from_command_line(overrides)]
+    origins: _Origins = {}
+    for source, names in read:
+        _check(source, names)
+        origins |= names
+    sources = tuple(source for source, _ in reversed(read))  # the library wants the strongest first
+    settings = Settings(_build_sources=(sources, {}))  # pyright: ignore[reportCallIssue]  # it sees only the fields
+    return Effective(settings, origins)
 
 
 def parse_override(text: str) -> Override:
@@ -123,15 +113,25 @@ def render(settings: Settings) -> str:
 # --- the sources ----------------------------------------------------------------------------------------------------
 
 
-def _find_config(environment: Mapping[str, str], working_directory: Path) -> Path | None:
-    here = working_directory / "config.toml"
-    places = (here, config_dir(environment) / "config.toml")
+class _File(TomlConfigSettingsSource):
+    """Reads the file even if it is a pipe, and fails if it is not there; the library passes over both."""
+
+    @override
+    def _read_files(self, files: Any, deep_merge: bool = False) -> dict[str, Any]:
+        return self._read_file(files)
+
+
+_Source = _File | EnvSettingsSource
+
+
+def _find_config() -> Path | None:
+    places = (Path.cwd() / "config.toml", config_dir() / "config.toml")
     return next((place for place in places if place.exists()), None)
 
 
-def _from_file(path: Path) -> _Source:
+def _from_file(path: Path) -> tuple[_Source, _Origins]:
     try:
-        given: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        source = _File(Settings, path.absolute())  # the library takes Path() for no file given
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read: {error.strerror}; give another file with --config") from error
     except UnicodeDecodeError as error:
@@ -139,43 +139,48 @@ def _from_file(path: Path) -> _Source:
     except tomllib.TOMLDecodeError as error:
         # tomllib ends its message with "(at line 3, column 7)".
         raise SettingsError(f"{path}: is not TOML: {error}") from error
-    source = _Source(texts=False)
-    for section, values in given.items():
+    origins: _Origins = {}
+    for section, values in source.toml_data.items():  # as written: of [VOICE] and [voice] the library would drop one
         _refuse_unknown_section(section, str(path))
         if not isinstance(values, dict):
             raise SettingsError(
                 f"{path}: {section} is a section; write [{section}] on a line of its own, its keys below"
             )
-        source.values[section] = cast("dict[str, Any]", values)
-        source.origins |= {(section, key): str(path) for key in source.values[section]}
-    return source
+        origins |= {(section, key): str(path) for key in cast("dict[str, Any]", values)}
+    return source, origins
 
 
-def _from_environment(environment: Mapping[str, str]) -> _Source:
+def _from_environment() -> tuple[_Source, _Origins]:
     """Variables `PARLEY_SECTION__KEY`; one that looks like a setting and is none is refused, others are not ours."""
-    source = _Source(texts=True)
-    for variable, value in sorted(environment.items()):
-        if not variable.startswith(_PREFIX):
+    origins: _Origins = {}
+    for variable in os.environ:
+        if not variable.lower().startswith(_PREFIX.lower()):
             continue
-        section, separator, key = variable.removeprefix(_PREFIX).lower().partition("__")
+        section, separator, key = variable.lower().removeprefix(_PREFIX.lower()).partition("__")
         if separator:
             _refuse_unknown_section(section, variable)
-            source.values.setdefault(section, {})[key] = value
-            source.origins[section, key] = variable
+            origins[section, key] = variable
         elif any(section == known or section.startswith(f"{known}_") for known in _SECTIONS):
             known = next(known for known in _SECTIONS if section == known or section.startswith(f"{known}_"))
             key = section.removeprefix(known).lstrip("_") or "KEY"
             raise SettingsError(f"{variable}: is no setting; did you mean {_PREFIX}{known.upper()}__{key.upper()}?")
-    return source
+    return EnvSettingsSource(Settings), origins
 
 
-def _from_command_line(overrides: Iterable[Override]) -> _Source:
-    source = _Source(texts=True)
+def _from_command_line(overrides: Iterable[Override]) -> tuple[_Source, _Origins]:
+    source, texts = EnvSettingsSource(Settings), dict[str, str]()
+    origins: _Origins = {}
     for section, key, value, origin in overrides:
         _refuse_unknown_section(section, origin)
-        source.values.setdefault(section, {})[key] = value
-        source.origins[section, key] = origin
-    return source
+        texts[_variable(section, key)] = value
+        origins[section, key.lower()] = origin  # as the library: case is ignored
+    source.env_vars = texts
+    return source, origins
+
+
+def _variable(section: str, key: str) -> str:
+    """The name under which the library looks for a setting; it ignores case."""
+    return f"{_PREFIX}{section}__{key}".lower()
 
 
 def _refuse_unknown_section(section: str, origin: str) -> None:
@@ -186,31 +191,24 @@ def _refuse_unknown_section(section: str, origin: str) -> None:
 # --- validating -----------------------------------------------------------------------------------------------------
 
 
-def _validated(source: _Source) -> dict[str, dict[str, Any]]:
-    """The source's values in their types. Raises SettingsError about the first that is wrong."""
+def _check(source: _Source, origins: _Origins) -> None:
+    """Raises SettingsError about the first value of this source that is wrong."""
     try:
-        if source.texts:
-            found = Settings.model_validate_strings(source.values)
-        else:
-            # By way of JSON, because only there strict still takes a text for a path.
-            found = Settings.model_validate_json(json.dumps(source.values, default=lambda _: {}), strict=True)
+        Settings.model_validate(source())
     except ValidationError as error:
         faults = error.errors(include_url=False)
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise SettingsError(_explain(faults[0], source) + more) from None  # the cause would repeat the value
-    return {
-        section: {key: getattr(getattr(found, section), key) for key in values}
-        for section, values in source.values.items()
-    }
+        raise SettingsError(_explain(faults[0], source, origins) + more) from None  # the cause would repeat the value
 
 
-def _explain(fault: ErrorDetails, source: _Source) -> str:
+def _explain(fault: ErrorDetails, source: _Source, origins: _Origins) -> str:
     section, key = str(fault["loc"][0]), str(fault["loc"][1])
-    origin, kind = source.origins[section, key], _SECTIONS[section]
+    origin, kind = origins[section, key], _SECTIONS[section]
     where = origin if f"{section}.{key}" in origin else f"{origin}: {section}.{key}"
     if fault["type"] == "extra_forbidden":
         return f"{where} is no setting; {_nearest(key, kind.model_fields)}"
-    given = fault["input"]
+    # What was written: by now the library has made numbers of the texts of variables.
+    given = source.env_vars[_variable(section, key)] if isinstance(source, EnvSettingsSource) else fault["input"]
     shown = as_toml(given) if isinstance(given, str | int | float) else "a list, a table or a date"
     return f"{where} cannot be {shown}; it must be {_allowed(kind.model_fields[key])}"
 

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from agent.bus import Bus
+from agent.character import Character
 from agent.clock import Clock
 from agent.engines.api import Ear, Mind, Speak, SpeechToText, Voice
 from agent.events import Turn
@@ -44,13 +45,12 @@ class House:
     ) -> None:
         """Nothing runs yet."""
         self._settings = settings
-        self._personality = personality
+        self.character = Character(personality, bus, clock)
         self._organs = organs
         self._bus = bus
         self._clock = clock
         self._vram = vram
         self._turns = (Turn(number) for number in itertools.count(1))
-        self._policy = prompting_policy(settings, personality)
         # Inboxes outlive their readers: what is published while a routine is restarted waits for the fresh one.
         self._to_prompter = bus.inbox(*Prompter.LISTENS_TO)
         self._to_listening = bus.inbox(*Listening.LISTENS_TO)
@@ -69,9 +69,8 @@ class House:
 
     def _new_prompter(self) -> Prompter:
         situation = self._prompter.situation if self._prompter else None
-        policy = (self._policy, self._personality.digest)
         self._prompter = Prompter(
-            self._bus, self._to_prompter, self._clock, lambda: policy, self._turns, situation=situation
+            self._bus, self._to_prompter, self._clock, self._policy, self._turns, situation=situation
         )
         return self._prompter
 
@@ -110,11 +109,20 @@ class House:
             self._vram,
             self._organs.voice,
             self._organs.loudspeaker,
-            manner=Speak(text="", voice=self._personality.voice, speed=self._personality.speed),
+            self._manner,
         )
 
+    # What the personality decides. The prompter comes first in every turn, so it alone looks at the file.
+
+    def _policy(self) -> tuple[PromptingPolicy, str]:
+        personality = self.character.refresh()
+        return prompting_policy(self._settings, personality), personality.digest
+
     def _system_prompt(self) -> str:
-        return self._personality.system_prompt(time_of_day(self._clock.wall()), self._settings.user)
+        return self.character.current.system_prompt(time_of_day(self._clock.wall()), self._settings.user)
+
+    def _manner(self) -> Speak:
+        return Speak(text="", voice=self.character.current.voice, speed=self.character.current.speed)
 
 
 def prompting_policy(settings: Settings, personality: Personality) -> PromptingPolicy:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from typing_extensions import override
 
 from agent.paths import models_dir, runtime_dir, state_dir
 
@@ -18,7 +20,9 @@ _CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class PersonalitySettings(_Section):
@@ -98,7 +102,7 @@ class MindSettings(_Section):
     gpu_layers: int = -1
     """How many layers go to the GPU; -1 for all, where there is one."""
     threads: int = Field(default=0, ge=0)
-    """0: as many as there are cores."""
+    """0: one for a model under 64 MB, else as many as there are cores."""
     heavy: Heavy = "auto"
     """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""
@@ -170,7 +174,7 @@ class LogSettings(_Section):
 
     content: Literal["nowhere", "terminal", "everywhere"] = "terminal"
     """Where what was said may appear: nowhere, only in the terminal, or in the journal too."""
-    journal: Path | None = None
+    journal: Path | None = Field(default=None, strict=False)  # TOML has no paths, only texts
     """A file for every event as one JSON line; empty for none."""
     journal_mib: int = Field(default=10, ge=1)
     """The journal starts a new file at this size; three old ones are kept."""
@@ -183,10 +187,18 @@ class LogSettings(_Section):
         return None if journal is None or journal == Path() else journal.expanduser()
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """All sections. `Settings()` is the defaults; `agent.configuration.load` reads the sources."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Strict, so that a quoted number in a file is refused; the library itself turns the texts of variables into types.
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        env_prefix="PARLEY_",
+        env_nested_delimiter="__",
+        env_nested_max_split=1,
+    )
 
     personality: PersonalitySettings = PersonalitySettings()
     user: UserSettings = UserSettings()
@@ -199,6 +211,19 @@ class Settings(BaseModel):
     initiative: InitiativeSettings = InitiativeSettings()
     vram: VramSettings = VramSettings()
     logs: LogSettings = LogSettings()
+
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing is read unasked: no variable changes what a test or `config.toml` takes for the defaults."""
+        return (init_settings,)
 
     def digest(self) -> str:
         """The first 12 hex digits of a hash over all values: equal digests mean equal settings."""

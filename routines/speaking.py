@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -43,6 +43,8 @@ class _Speech:
     """A turn on its way to the loudspeaker."""
 
     turn: Turn
+    manner: Speak
+    """Voice and speed, the same for all its sentences."""
     committed: bool
     sentences: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     """Texts to be said; None ends them."""
@@ -83,10 +85,9 @@ class Speaking:
         vram: Vram,
         voice: Voice,
         loudspeaker: Loudspeaker,
-        *,
-        manner: Speak,
+        manner: Callable[[], Speak],
     ) -> None:
-        """`manner` holds the voice and the speed; its text is not used."""
+        """`manner` gives the voice and the speed, asked anew for each turn; its text is not used."""
         self._bus = bus
         self._inbox = inbox
         self._clock = clock
@@ -133,7 +134,7 @@ class Speaking:
 
     def _begin(self, prompt: PromptIssued, tasks: asyncio.TaskGroup) -> None:
         before = next(reversed(self._speeches.values()), None)
-        speech = _Speech(prompt.turn, committed=not prompt.tentative)
+        speech = _Speech(prompt.turn, self._manner(), committed=not prompt.tentative)
         self._speeches[prompt.turn] = speech
         speech.task = tasks.create_task(self._synthesise(speech, before.task if before else None))
 
@@ -151,7 +152,7 @@ class Speaking:
 
     async def _say(self, speech: _Speech, text: str) -> None:
         """Synthesise one sentence under a lease."""
-        request = Speak(text=text, voice=self._manner.voice, speed=self._manner.speed)
+        request = Speak(text=text, voice=speech.manner.voice, speed=speech.manner.speed)
         async with (
             self._vram.lease("voice", owner="speaking", kind="replying"),
             aclosing(self._voice.speak(request)) as chunks,

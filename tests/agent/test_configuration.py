@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from agent.settings import Settings
 SHIPPED = Path(__file__).parents[2] / "config.toml"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
+    """No settings but the test's own."""
     monkeypatch.chdir(tmp_path)
-    return {"HOME": str(tmp_path / "home")}
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    for variable in [name for name in os.environ if name.upper().startswith("PARLEY_")]:
+        monkeypatch.delenv(variable)
+    return tmp_path / "home"
 
 
 def file(text, name="config.toml"):
@@ -25,24 +30,25 @@ def file(text, name="config.toml"):
     return path
 
 
-def told(home, text=None, overrides=(), **environment):
+def told(text=None, overrides=()):
     """What the user is told about these settings."""
     path = file(text) if text else None
     with pytest.raises(SettingsError) as raised:
-        load(config=path, overrides=overrides, environment=home | environment)
+        load(config=path, overrides=overrides)
     return str(raised.value)
 
 
-def test_the_shipped_file_is_complete_explained_and_equal_to_the_defaults(home):
+def test_the_shipped_file_is_complete_explained_and_equal_to_the_defaults():
     assert SHIPPED.read_text() == render(Settings())
-    assert load(config=SHIPPED, environment=home).settings == Settings()
-    assert len(load(config=SHIPPED, environment=home).origins) == len(list(load(environment=home).rows()))
+    assert load(config=SHIPPED).settings == Settings()
+    assert len(load(config=SHIPPED).origins) == len(list(load().rows()))
 
 
-def test_the_command_line_beats_the_environment_beats_the_file_beats_the_default(home):
+def test_the_command_line_beats_the_environment_beats_the_file_beats_the_default(monkeypatch):
     file('[voice]\nname = "file"\n[user]\nname = "file"\nabout = "file"\n')
-    environment = home | {"PARLEY_VOICE__NAME": "variable", "PARLEY_USER__NAME": "variable"}
-    found = load(overrides=[Override("voice", "name", "option", "--set voice.name")], environment=environment)
+    monkeypatch.setenv("PARLEY_VOICE__NAME", "variable")
+    monkeypatch.setenv("PARLEY_USER__NAME", "variable")
+    found = load(overrides=[Override("voice", "name", "option", "--set voice.name")])
     assert (found.settings.voice.name, found.settings.user.name, found.settings.user.about) == (
         "option",
         "variable",
@@ -56,43 +62,77 @@ def test_the_command_line_beats_the_environment_beats_the_file_beats_the_default
 
 
 def test_the_file_here_comes_before_the_users_own_and_none_is_needed(home):
-    assert load(environment=home).settings == Settings()
-    file('[user]\nname = "own"', f"{home['HOME']}/.config/parley/config.toml")
-    assert load(environment=home).settings.user.name == "own"
+    assert load().settings == Settings()
+    file('[user]\nname = "own"', home / "parley" / "config.toml")
+    assert load().settings.user.name == "own"
     file('[user]\nname = "here"')
-    assert load(environment=home).settings.user.name == "here"
+    assert load().settings.user.name == "here"
 
 
-def test_texts_in_the_environment_become_numbers_and_booleans(home):
-    given = {"PARLEY_MIND__THREADS": "3", "PARLEY_INITIATIVE__ENABLED": "false", "PARLEY_LOGS__JOURNAL": "x.jsonl"}
-    found = load(environment=home | given).settings
+def test_texts_in_the_environment_become_numbers_and_booleans(monkeypatch):
+    monkeypatch.setenv("PARLEY_MIND__THREADS", "3")
+    monkeypatch.setenv("PARLEY_INITIATIVE__ENABLED", "false")
+    monkeypatch.setenv("PARLEY_LOGS__JOURNAL", "x.jsonl")
+    found = load().settings
     assert (found.mind.threads, found.initiative.enabled, found.logs.journal) == (3, False, Path("x.jsonl"))
 
 
-def test_variables_of_others_are_left_alone(home):
-    assert load(environment=home | {"PARLEY_CACHE": "x", "PATH": "y"}).settings == Settings()
+def test_variables_of_others_are_left_alone(monkeypatch):
+    monkeypatch.setenv("PARLEY_CACHE", "x")
+    assert load().settings == Settings()
 
 
-def test_an_unknown_key_is_told_with_file_and_nearest_name(home):
-    message = told(home, "[sound]\nmicrofone = 'x'\n")
+def test_a_variable_is_found_in_any_case_and_told_as_it_is_written(monkeypatch):
+    monkeypatch.setenv("parley_Voice__SPEED", "1.5")
+    found = load()
+    assert found.settings.voice.speed == 1.5
+    assert found.origins == {("voice", "speed"): "parley_Voice__SPEED"}
+
+
+@pytest.mark.parametrize(("value", "told_as"), [("1.5", None), ("9", 'cannot be "9"')])
+def test_an_option_may_be_written_in_any_case(value, told_as):
+    overrides = [Override("voice", "Speed", value, "--set voice.Speed")]
+    if told_as:
+        assert told_as in told(overrides=overrides)
+    else:
+        assert load(overrides=overrides).origins == {("voice", "speed"): "--set voice.Speed"}
+
+
+def test_settings_may_come_through_a_pipe():
+    reader, writer = os.pipe()
+    os.write(writer, b"[voice]\nspeed = 1.5\n")
+    os.close(writer)
+    assert load(config=Path(f"/dev/fd/{reader}")).settings.voice.speed == 1.5
+    os.close(reader)
+
+
+def test_an_unknown_key_is_told_with_file_and_nearest_name():
+    message = told("[sound]\nmicrofone = 'x'\n")
     assert message.startswith(
         "config.toml: sound.microfone is no setting; did you mean microphone? known are microphone,"
     )
 
 
-def test_an_unknown_section_is_told_with_the_nearest_and_the_known(home):
-    assert "there is no section sond; did you mean sound? known are personality, user" in told(home, "[sond]\nx = 1")
+def test_an_unknown_section_is_told_with_the_nearest_and_the_known():
+    assert "there is no section sond; did you mean sound? known are personality, user" in told("[sond]\nx = 1")
 
 
-def test_an_unknown_variable_is_told_by_its_name(home):
-    message = told(home, PARLEY_SOUND__MICROFONE="x")
+def test_a_section_in_another_case_is_no_section():
+    assert "there is no section VOICE" in told('[VOICE]\nspeed = 1.5\n[voice]\nname = "x"')
+
+
+def test_an_unknown_variable_is_told_by_its_name(monkeypatch):
+    monkeypatch.setenv("PARLEY_SOUND__MICROFONE", "x")
+    message = told()
     assert message.startswith("PARLEY_SOUND__MICROFONE: sound.microfone is no setting; did you mean microphone?")
-    assert told(home, PARLEY_SOND__X="1").startswith("PARLEY_SOND__X: there is no section sond; did you mean sound?")
+    monkeypatch.setenv("PARLEY_SOND__X", "1")
+    assert told().startswith("PARLEY_SOND__X: there is no section sond; did you mean sound?")
 
 
 @pytest.mark.parametrize("variable", ["PARLEY_LOGS_CONTENT", "PARLEY_LOGS"])
-def test_a_variable_that_nearly_is_a_setting_is_not_passed_over(home, variable):
-    assert f"{variable}: is no setting; did you mean PARLEY_LOGS__" in told(home, **{variable: "nowhere"})
+def test_a_variable_that_nearly_is_a_setting_is_not_passed_over(monkeypatch, variable):
+    monkeypatch.setenv(variable, "nowhere")
+    assert f"{variable}: is no setting; did you mean PARLEY_LOGS__" in told()
 
 
 @pytest.mark.parametrize(
@@ -116,47 +156,54 @@ def test_a_variable_that_nearly_is_a_setting_is_not_passed_over(home, variable):
         ('[initiative]\nquiet_hours = "25:00-07:00"', 'it must be two times like "22:30-07:30", or ""'),
     ],
 )
-def test_an_ill_typed_value_is_told_with_what_it_may_be(home, text, expected):
-    message = told(home, text)
+def test_an_ill_typed_value_is_told_with_what_it_may_be(text, expected):
+    message = told(text)
     assert message.startswith("config.toml: ")
     assert expected in message
 
 
-def test_an_ill_typed_variable_and_option_are_told_by_their_names(home):
-    assert told(home, PARLEY_LOGS__CONTENT="never") == (
+def test_an_ill_typed_variable_and_option_are_told_by_their_names(monkeypatch):
+    overrides = [Override("voice", "speed", "fast", "--set voice.speed")]
+    assert told(overrides=overrides).startswith('--set voice.speed cannot be "fast"; it must be a number')
+    monkeypatch.setenv("PARLEY_LOGS__CONTENT", "never")
+    assert told() == (
         'PARLEY_LOGS__CONTENT: logs.content cannot be "never"; it must be one of "nowhere", "terminal", "everywhere"'
     )
-    overrides = [Override("voice", "speed", "fast", "--set voice.speed")]
-    assert told(home, overrides=overrides).startswith('--set voice.speed cannot be "fast"; it must be a number')
 
 
-def test_a_fault_is_told_even_where_a_stronger_source_hides_it(home):
-    assert "voice.speed cannot be 9" in told(home, "[voice]\nspeed = 9", PARLEY_VOICE__SPEED="1")
+def test_a_fault_is_told_even_where_a_stronger_source_hides_it(monkeypatch):
+    monkeypatch.setenv("PARLEY_VOICE__SPEED", "1")
+    assert "voice.speed cannot be 9" in told("[voice]\nspeed = 9")
 
 
-def test_several_faults_are_counted(home):
-    assert told(home, "[voice]\nspeed = 9\nx = 1\ny = 1").endswith("(and 2 more)")
+def test_an_out_of_range_variable_is_told_as_it_is_written(monkeypatch):
+    monkeypatch.setenv("PARLEY_VOICE__SPEED", "9")
+    assert told().startswith('PARLEY_VOICE__SPEED: voice.speed cannot be "9"; it must be a number, at least 0.5')
 
 
-def test_broken_toml_is_told_with_file_and_line(home):
-    message = told(home, "[voice]\nspeed = \n")
+def test_several_faults_are_counted():
+    assert told("[voice]\nspeed = 9\nx = 1\ny = 1").endswith("(and 2 more)")
+
+
+def test_broken_toml_is_told_with_file_and_line():
+    message = told("[voice]\nspeed = \n")
     assert message.startswith("config.toml: is not TOML: ")
     assert "line 2" in message
 
 
 @pytest.mark.parametrize("text", ["voice = 3", "logs = []"])
-def test_a_value_where_a_section_belongs_is_told(home, text):
-    assert "is a section; write [" in told(home, text)
+def test_a_value_where_a_section_belongs_is_told(text):
+    assert "is a section; write [" in told(text)
 
 
-def test_a_file_that_cannot_be_read_is_told(home):
+def test_a_file_that_cannot_be_read_is_told():
     with pytest.raises(SettingsError, match=r"^absent\.toml: cannot be read: No such file"):
-        load(config=Path("absent.toml"), environment=home)
+        load(config=Path("absent.toml"))
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
-        load(config=Path(), environment=home)
+        load(config=Path())
     Path("bad.toml").write_bytes(b"[user]\nname = '\xff'\n")
     with pytest.raises(SettingsError, match=r"is not UTF-8 \(byte 15\)"):
-        load(config=Path("bad.toml"), environment=home)
+        load(config=Path("bad.toml"))
 
 
 @pytest.mark.parametrize("text", ["voice.speed", "speed=1", "voice.=1", ".speed=1", "="])
