@@ -4,7 +4,7 @@ What it is spared, because an ear is left running for days (RealtimeSTT 1.1.2):
 
 - It measures silence with the wall clock. A step of that clock, or a machine that catches up after a stall, would make
   it deaf or cut words apart. Here its modules read `_AudioTime`: seconds of sound, one chunk at a time.
-- It checks onsets in a new thread for each chunk. Here that is done in place (0.3 ms), so equal sound gives equal segments.
+- It checks onsets in a new thread for each chunk. Here that is done in place, so equal sound gives equal segments.
 - Its threads poll: 100 times a second for sound, 50 times for a recording. Here the one blocks until there is sound,
   and the other does not exist: `text()` is called where a recording ends, in the recorder's own thread. So nothing
   waits for a transcript either, and segments that follow each other closely are told at once. It also ends a race in
@@ -42,7 +42,6 @@ from agent.engines.api import (
     Facts,
     Frame,
     SegmentEnded,
-    Transcribed,
     VoiceBegan,
     VoiceContinued,
     VoicePaused,
@@ -53,7 +52,7 @@ CHUNK_SAMPLES: Final = 512
 """What silero takes at a time."""
 CHUNK_SECONDS: Final = CHUNK_SAMPLES / SAMPLE_RATE
 LONGEST_SEGMENT_SECONDS: Final = 30.0
-"""A segment that finds no pause is cut here and goes on as the next one: it is also as much as Whisper takes at once."""
+"""A segment without a pause is cut here and goes on as the next one: as much as Whisper takes at once."""
 STALL_SECONDS: Final = 0.5
 """No frames for so long (the microphone was closed), and an open segment is ended with silence."""
 _BACKLOG_CHUNKS: Final = round(60 / CHUNK_SECONDS)
@@ -166,8 +165,8 @@ class _Detector:
     def reset_states(self) -> None:
         """Asked for by the recorder wherever its own use breaks the sound apart; here it is whole."""
 
-    def __call__(self, samples: npt.NDArray[np.float32], sample_rate: int) -> float:
-        """The probability of speech in the chunk in hand."""
+    def __call__(self, _samples: npt.NDArray[np.float32], sample_rate: int) -> float:
+        """The probability of speech in the chunk in hand, which is the last that was taken."""
         if self._missed > len(self._unheard):
             self._model.reset_states()
         probability = 0.0
@@ -236,15 +235,17 @@ class RealtimeSttEar:
         self._send = send
         silero = _silero_file()
         _prepare_process()
-        from RealtimeSTT import AudioToTextRecorder  # noqa: PLC0415  # brings torch
+        import RealtimeSTT  # noqa: PLC0415  # brings torch
 
+        untyped: Any = RealtimeSTT
         _keep_audio_time(self._audio_time)
         with contextlib.redirect_stdout(io.StringIO()):
-            self._recorder: Any = AudioToTextRecorder(**self._recorder_settings(silero))
+            self._recorder: Any = untyped.AudioToTextRecorder(**self._recorder_settings(silero))
         _tame_logging()
         self._detector = _Detector(self._recorder.silero_vad_model, 1.0 - self._sensitivity)
         self._recorder.silero_vad_model = self._detector
         self._recorder.audio_queue = self._feed
+        self._recorder.audio_buffer_metadata = None  # the loudness of each chunk, for a trimming that is off
         # As after a first text() that waited: record whenever there is voice, also while a text is being made.
         self._recorder.listen()
         self._recorder.continuous_listening = True
@@ -353,14 +354,14 @@ def _silero_file() -> Path:
         path = Path(directory) / "data" / _SILERO_FILE
         if path.is_file():
             return path
-    raise ModelMissing(f"the ear needs {_SILERO_FILE} of the package silero-vad; install it with: pip install silero-vad")
+    raise ModelMissing(f"the ear needs {_SILERO_FILE} of the package silero-vad; get it with: pip install silero-vad")
 
 
 def _prepare_process() -> None:
     """What must be settled before torch and RealtimeSTT are imported."""
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # idle pools of threads, one for each core
-    if multiprocessing.get_start_method(allow_none=True) is None:
+    if not multiprocessing.get_start_method(allow_none=True):
         # RealtimeSTT would choose "spawn", whose events need a tracker process beside this one. It starts no process.
         multiprocessing.set_start_method("fork")
 
@@ -369,9 +370,11 @@ def _keep_audio_time(audio_time: _AudioTime) -> None:
     """Have RealtimeSTT's recorder read our clock and check onsets in place. For the whole process: it has one ear."""
     from RealtimeSTT.core import lifecycle, recording, voice_activity  # noqa: PLC0415  # brings torch
 
-    for module in (lifecycle, recording, voice_activity):
-        vars(module)["time"] = audio_time
-    vars(recording)["check_voice_activity"] = partial(voice_activity.check_voice_activity, thread_factory=_InPlace)
+    modules: tuple[Any, Any, Any] = (lifecycle, recording, voice_activity)
+    for module in modules:
+        module.time = audio_time
+    recorder, detector = modules[1:]
+    recorder.check_voice_activity = partial(detector.check_voice_activity, thread_factory=_InPlace)
 
 
 def _tame_logging() -> None:
