@@ -1,8 +1,8 @@
 """Every event on the bus, in the order of a conversation.
 
 An event is a fact: past tense, frozen, published by exactly one module. Sound never travels here.
-Contracts: `SpeechStarted` is closed by one `UtteranceHeard` or `SpeechDiscarded`; `PromptIssued` by one `ReplyFinished`,
-`ReplyDeclined`, `ReplyFailed` or `HushIssued`; `SpeakingStarted` by one `SpeakingEnded`.
+Contracts: `SpeechStarted` is closed by one `UtteranceHeard` or `SpeechDiscarded`; `PromptIssued` by the first
+`ReplyFinished`, `ReplyDeclined`, `ReplyFailed` or `HushIssued`; `SpeakingStarted` by one `SpeakingEnded`.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import asyncio
 from agent.bus import Bus
 from agent.clock import Clock
 from agent.events import (
+    CompanionStarted,
     Event,
     HushIssued,
     PromptIssued,
@@ -28,8 +29,12 @@ class Quiet:
     """Knows when the last thing happened in the conversation."""
 
     def __init__(self, bus: Bus, clock: Clock, *, waits_for_file: bool) -> None:
-        """`waits_for_file`: nothing counts as quiet before `exhausted` was called."""
+        """Nothing counts as quiet before the companion listens.
+
+        `waits_for_file`: nor before `exhausted` was called.
+        """
         self._clock = clock
+        self._starting = True
         self._playing_file = waits_for_file
         self._last = clock.now()
         self._stirred = asyncio.Event()
@@ -45,16 +50,19 @@ class Quiet:
         while True:
             self._stirred.clear()
             left = self._last + seconds - self._clock.now()
-            if left <= 0 and not self._playing_file:
+            waits = self._starting or self._playing_file
+            if left <= 0 and not waits:
                 return
             try:
-                async with asyncio.timeout(None if self._playing_file else left):
+                async with asyncio.timeout(None if waits else left):
                     await self._stirred.wait()
             except TimeoutError:
                 pass
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, _OPENERS + _CLOSERS):
+        if isinstance(event, CompanionStarted):
+            self._starting = False
+        if isinstance(event, (CompanionStarted, *_OPENERS, *_CLOSERS)):
             self._stir()
 
     def _stir(self) -> None:

@@ -65,7 +65,7 @@ class EarSettings(_Section):
     """Sound kept from before the onset, so that no first word is lost."""
     min_voiced_seconds: float = Field(default=0.15, ge=0)
     """Less voice than this makes no utterance."""
-    min_confidence: float = Field(default=0.0, ge=0, le=1)
+    min_confidence: float = Field(default=0.2, ge=0, le=1)
     """A less sure transcript is dropped."""
 
 
@@ -78,6 +78,12 @@ class SttSettings(_Section):
     """Directory of a faster-whisper model, or its name under the models directory."""
     language: str = "en"
     """What you speak, as a two-letter code; pocketsphinx knows only `en`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where faster-whisper runs."""
+    compute_type: str = ""
+    """As CTranslate2 names them (`int8`, `float16`, ...); empty: what suits the device."""
+    threads: int = Field(default=0, ge=0)
+    """For faster-whisper on the CPU; 0: as many as there are cores."""
     heavy: Heavy = "auto"
     """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""

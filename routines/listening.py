@@ -13,7 +13,6 @@ from agent.engines.api import (
     Ear,
     SegmentEnded,
     SpeechToText,
-    Transcribed,
     Transcript,
     VoiceBegan,
     VoiceContinued,
@@ -154,12 +153,9 @@ class Listening:
         self._bus.publish(SpeechStarted(at=self._clock.now()))
 
     def _end(self, note: SegmentEnded) -> None:
-        segment = self._find(note.segment)
-        if segment is None:
-            self._ear.feed(Transcribed(segment=note.segment, text=""))
-            return
-        segment.close(note)
-        self._bus.publish(SpeechPaused(at=self._clock.now(), silence_seconds=note.silence_seconds))
+        if segment := self._find(note.segment):
+            segment.close(note)
+            self._bus.publish(SpeechPaused(at=self._clock.now(), silence_seconds=note.silence_seconds))
 
     def _find(self, number: int) -> _Segment | None:
         return next((segment for segment in self._open if segment.number == number), None)
@@ -205,7 +201,6 @@ class Listening:
     def _judge(self, segment: _Segment, end: SegmentEnded, transcript: Transcript) -> None:
         if segment not in self._open:
             return
-        self._ear.feed(Transcribed(segment=segment.number, text=transcript.text))
         verdict = judge(end.voiced_seconds, transcript, self._gate)
         if isinstance(verdict, Drop):
             self._discard(segment, verdict.reason, verdict.detail, transcript.confidence)

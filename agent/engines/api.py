@@ -49,8 +49,9 @@ class Engine(Protocol):
         ...
 
     def handle(self, request: Any, cancelled: Callable[[], bool]) -> Iterator[Struct]:
-        """Do what is asked, one result at a time. Closed between results when cancelled;
-        a long step between two results asks `cancelled()` and returns early.
+        """Do what is asked, one result at a time.
+
+        Closed between results when cancelled; a long step between two results asks `cancelled()` and returns early.
         """
         ...
 
@@ -70,16 +71,6 @@ class Frame(Struct, frozen=True, tag="frame"):
     samples: bytes
     captured_at: float
     """Moment of the last sample: `Seconds` in the daemon, the machine's monotonic clock on the wire."""
-
-
-class Transcribed(Struct, frozen=True, tag="transcribed"):
-    """Daemon to ear: the answer to a `SegmentEnded`."""
-
-    segment: int
-    text: str
-
-
-EarRequest = Frame | Transcribed
 
 
 class VoiceBegan(Struct, frozen=True, tag="voice_began"):
@@ -104,7 +95,7 @@ class VoicePaused(Struct, frozen=True, tag="voice_paused"):
 
 
 class SegmentEnded(Struct, frozen=True, tag="segment_ended"):
-    """Ear to daemon: the soft end. The whole segment; the ear waits for one `Transcribed`."""
+    """Ear to daemon: the soft end, with the whole segment."""
 
     segment: int
     samples: bytes
@@ -126,8 +117,8 @@ class Ear(Protocol):
         """Wait until it hears."""
         ...
 
-    def feed(self, request: EarRequest) -> None:
-        """Pass a frame or an answer on; never waits."""
+    def feed(self, frame: Frame) -> None:
+        """Pass a frame on; never waits."""
         ...
 
     def notes(self) -> AsyncGenerator[EarNote, None]:

@@ -15,7 +15,6 @@ from typing import Final, TypeVar
 
 from agent.engines.api import (
     EarNote,
-    EarRequest,
     Facts,
     Frame,
     Hear,
@@ -25,7 +24,6 @@ from agent.engines.api import (
     Speak,
     SttRequest,
     Transcribe,
-    Transcribed,
     Transcript,
 )
 from agent.engines.scripted import How, Script, Segmenter, mind_results, stt_results, voice_results
@@ -207,8 +205,6 @@ class ScriptedEar:
 
     def __init__(self, segmenter: Segmenter | None = None) -> None:
         """`segmenter` decides what is voice."""
-        self.answers: list[Transcribed] = []
-        """What it was told of its segments, in order."""
         self._segmenter = segmenter or Segmenter()
         self._notes: deque[EarNote] = deque()
         self._noted = asyncio.Event()
@@ -217,12 +213,10 @@ class ScriptedEar:
     async def ready(self) -> None:
         """It hears at once."""
 
-    def feed(self, request: EarRequest) -> None:
-        """Take a frame or an answer."""
-        if not isinstance(request, Frame):
-            self.answers.append(request)
-        elif self._cause is None:
-            self._notes.extend(self._segmenter.feed(request))
+    def feed(self, frame: Frame) -> None:
+        """Take a frame."""
+        if self._cause is None:
+            self._notes.extend(self._segmenter.feed(frame))
             self._noted.set()
 
     def tell(self, note: EarNote) -> None:

@@ -38,7 +38,6 @@ from msgspec import Struct
 
 from agent.engines.api import (
     SAMPLE_RATE,
-    EarRequest,
     Facts,
     Frame,
     SegmentEnded,
@@ -216,7 +215,7 @@ class RealtimeSttEar:
     `VoiceBegan` and all `VoiceContinued` of a segment, joined, are exactly the samples of its `SegmentEnded`.
     """
 
-    requests: ClassVar[Any] = EarRequest
+    requests: ClassVar[Any] = Frame
 
     def __init__(self, settings: dict[str, Any]) -> None:
         """`sensitivity`, `soft_end_seconds` and `pre_roll_seconds` as in the section `[ear]`."""
@@ -252,10 +251,9 @@ class RealtimeSttEar:
         self._recorder.stop_recording_on_voice_deactivity = True
         return Facts(engine="RealtimeSTT, silero (ONNX) behind WebRTC voice activity, CPU")
 
-    def handle(self, request: EarRequest, cancelled: Callable[[], bool]) -> Iterator[Struct]:  # noqa: ARG002  # done in no time
-        """Take a frame. A `Transcribed` is taken and not needed: nothing here waits for it."""
-        if isinstance(request, Frame):
-            self._hear(request)
+    def handle(self, request: Frame, cancelled: Callable[[], bool]) -> Iterator[Struct]:  # noqa: ARG002  # done in no time
+        """Take a frame; what is found goes out as notes."""
+        self._hear(request)
         return iter(())
 
     def close(self) -> None:

@@ -27,7 +27,6 @@ from typing_extensions import override
 from agent.engines.api import (
     SAMPLE_RATE,
     EarNote,
-    EarRequest,
     Engine,
     Facts,
     Frame,
@@ -273,7 +272,7 @@ class VoiceEngine(_ScriptedEngine, Engine):
 class EarEngine(_ScriptedEngine, Engine):
     """Hears loudness."""
 
-    requests: ClassVar[Any] = EarRequest
+    requests: ClassVar[Any] = Frame
 
     @override
     def load(self, send: Callable[[Struct], None]) -> Facts:
@@ -282,10 +281,9 @@ class EarEngine(_ScriptedEngine, Engine):
         return super().load(send)
 
     @override
-    def _results(self, call: int, request: EarRequest) -> Iterator[Struct]:
-        if isinstance(request, Frame):
-            for note in self._segmenter.feed(request):
-                self._send(note)
+    def _results(self, call: int, request: Frame) -> Iterator[Struct]:
+        for note in self._segmenter.feed(request):
+            self._send(note)
         yield from ()
 
 

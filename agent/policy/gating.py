@@ -65,7 +65,7 @@ class Gate:
     """The numbers that the user may set."""
 
     min_voiced_seconds: float = 0.15
-    min_confidence: float = 0.0
+    min_confidence: float = 0.2
     quietest_dbfs: float = -65.0
     """Softer than this is no voice at any microphone."""
 

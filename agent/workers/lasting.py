@@ -18,7 +18,7 @@ from msgspec.msgpack import Decoder
 from typing_extensions import override
 
 from agent.clock import Clock
-from agent.engines.api import EarNote, EarRequest, Facts, Frame, SegmentEnded
+from agent.engines.api import EarNote, Facts, Frame, SegmentEnded
 from agent.engines.catalog import Choice
 from agent.errors import EngineError, WorkerDied
 from agent.events import Seconds
@@ -157,7 +157,7 @@ class _LastingWorker:
         """It will tell nothing more."""
         raise NotImplementedError
 
-    def _tell(self, request: EarRequest | SoundRequest) -> None:
+    def _tell(self, request: Frame | SoundRequest) -> None:
         """Send it. To a worker that has ended nothing is sent: who reads its notes learns of that."""
         if self._worker and self._worker.running():
             self._worker.send(request)
@@ -181,12 +181,9 @@ class EarWorker(_LastingWorker):
         super().__init__("ear", choice, clock, load_seconds=load_seconds, grace_seconds=GRACE_SECONDS)
         self._notes: _Unread[EarNote] = _Unread()
 
-    def feed(self, request: EarRequest) -> None:
-        """Pass a frame or an answer on; never waits."""
-        if isinstance(request, Frame):
-            captured_at = self._to_monotonic(request.captured_at)
-            request = msgspec.structs.replace(request, captured_at=captured_at)
-        self._tell(request)
+    def feed(self, frame: Frame) -> None:
+        """Pass a frame on; never waits."""
+        self._tell(msgspec.structs.replace(frame, captured_at=self._to_monotonic(frame.captured_at)))
 
     async def notes(self) -> AsyncGenerator[EarNote, None]:
         """What it finds, once it runs; for one reader. Raises WorkerDied or EngineHung when the process ends."""

@@ -94,7 +94,7 @@ def test_a_heavy_model_gets_its_lease_at_the_soft_end_only():
     assert (granted.model, granted.owner, granted.light) == ("stt", "listening", False)
 
 
-def test_the_ear_is_answered_once_for_each_segment():
+def test_segments_that_end_closely_become_utterances_in_their_order():
     async def main():
         async with living(stt=Script(answers=("one", "two"))) as house:
             for segment in (1, 2):
@@ -104,5 +104,5 @@ def test_the_ear_is_answered_once_for_each_segment():
             return house
 
     house = run_virtual(main())
-    assert [(answer.segment, answer.text) for answer in house.ear.answers] == [(1, "one"), (2, "two")]
+    assert [event.text for event in house.of(e.UtteranceHeard)] == ["one", "two"]
     assert [event.heard for event in house.of(e.PromptIssued)][-1] == "one two"

@@ -14,7 +14,6 @@ from agent.engines.api import (
     SAMPLE_RATE,
     Frame,
     SegmentEnded,
-    Transcribed,
     VoiceBegan,
     VoiceContinued,
     VoicePaused,
@@ -158,19 +157,10 @@ def test_who_goes_on_after_a_soft_end_is_heard_whole(hearing, hole):
     assert listening.span(second)[1] >= 1 + seconds(REQUEST) + hole + seconds(REST)
 
 
-def test_the_next_segment_does_not_wait_for_the_answer_to_the_last(hearing):
+def test_segments_that_follow_each_other_closely_are_all_told(hearing):
     listening = hearing()
     listening.feed(background(silence(1), REQUEST, silence(0.3), REST, silence(0.3), REQUEST, silence(1)))
     assert [segment.segment for segment in listening.segments(3)] == [1, 2, 3]
-
-
-def test_an_answer_is_taken_even_if_it_is_late(hearing):
-    listening = hearing()
-    listening.feed(background(silence(1), REQUEST, silence(1)))
-    listening.segments(1)
-    listening.ask(Transcribed(1, "I would like you to"))
-    listening.feed(background(REST, silence(1)))
-    assert len(listening.segments(2)) == 2
 
 
 def test_quiet_speech_loses_no_first_word(hearing):

@@ -13,7 +13,7 @@ import pytest
 
 from agent.clock import Clock, monotonic
 from agent.engines import catalog
-from agent.engines.api import Frame, SegmentEnded, Transcribed, VoiceBegan
+from agent.engines.api import Frame, SegmentEnded, VoiceBegan
 from agent.engines.catalog import Choice
 from agent.errors import DeviceError, WorkerDied
 from agent.settings import SoundSettings
@@ -52,7 +52,6 @@ def test_an_ear_finds_a_segment_and_tells_its_end_in_seconds_since_the_start():
         ear = EarWorker(EAR, Clock(), load_seconds=10.0)
         await ear.start()
         hear(ear, SILENCE, VOICE, VOICE, *[SILENCE] * 7, start=5.0)
-        ear.feed(Transcribed(1, "hello"))
         async with aclosing(ear.notes()) as notes:
             assert isinstance(await anext(notes), VoiceBegan)
             end = await anext(note async for note in notes if isinstance(note, SegmentEnded))
