@@ -25,7 +25,7 @@ def test_a_line_starts_once():
 
 
 def test_a_card_that_tells_late_is_placed_where_its_earliest_blocks_say():
-    line, chance = CardTimeLine(), random.Random(7)  # noqa: S311  # reproducible
+    line, chance = CardTimeLine(), random.Random(7)  # reproducible
     for block in range(1, 2000):
         truth = 100 + block * 512 / 16_000
         placed = line.place(block * 512, truth + chance.expovariate(1 / 0.004))
