@@ -99,13 +99,8 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
     workers = _workers(settings, clock)
     async with AsyncExitStack() as stack:
         stack.enter_context(_told(settings, bus, clock))
-        vram = Vram(
-            bus,
-            clock,
-            settings.vram,
-            workers.models,
-            heavy={name: getattr(settings, name).heavy for name in workers.models},
-        )
+        heavy = {name: getattr(settings, name).heavy for name in workers.models}
+        vram = Vram(bus, clock, settings.vram, workers.models, heavy=heavy)
         house = House(settings, personality, workers.organs, bus, clock, vram)
         supervisor = Supervisor(bus, clock)
         companion = Companion(
@@ -125,15 +120,31 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
         workers.sound.on_device = lambda note: _tell_device(note, bus, clock, quiet)
         stack.push_async_callback(workers.sound.close)
         stack.push_async_callback(workers.ear.close)
-        await workers.sound.start()
+        if not await _opened(workers.sound, stopped):
+            return 0
         await stack.enter_async_context(vram)
         house.furnish(supervisor)
         supervisor.add("ear", lambda: _Kept(workers.ear))
         supervisor.add("sound", lambda: _Kept(workers.sound))
         await stack.enter_async_context(supervisor)
-        living = asyncio.create_task(_begin(workers, vram, bus, clock, companion, personality))
-        await _until(stopped, quiet, exit_after_silence, living)
+        beginning = asyncio.create_task(_begin(workers, vram, bus, clock, companion, personality))
+        await _until(stopped, quiet, exit_after_silence, beginning)
     return 0
+
+
+async def _opened(sound: SoundWorker, stopped: asyncio.Event) -> bool:
+    """Start the sound worker; False if asked to stop first. Raises DeviceError."""
+    starting, stopping = asyncio.create_task(sound.start()), asyncio.create_task(stopped.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not starting.done():
+        starting.cancel()
+        return False
+    try:
+        starting.result()
+    except EngineError as error:  # PortAudio aborts the process where ALSA's configuration is broken
+        raise DeviceError(f"The sound devices cannot be used: {error}") from error
+    return True
 
 
 async def _begin(
@@ -265,8 +276,9 @@ def _told(settings: Settings, bus: Bus, clock: Clock) -> Generator[None]:
     logs = settings.logs
     terminal = Terminal(Console(highlight=False), Narrator(logs.content, verbose=logs.verbose), clock.wall)
     handler = TerminalLogs(terminal, verbose=logs.verbose)
-    handler.setLevel(logging.DEBUG if logs.verbose else logging.WARNING)
-    logging.getLogger().addHandler(handler)
+    root = logging.getLogger()
+    root.setLevel(logging.INFO if logs.verbose else logging.WARNING)  # at INFO stands all that workers print
+    root.addHandler(handler)
     journal = None
     bus.tap(terminal.take)
     if logs.journal:
@@ -281,7 +293,7 @@ def _told(settings: Settings, bus: Bus, clock: Clock) -> Generator[None]:
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(handler)
+        root.removeHandler(handler)
         terminal.close()
         if journal:
             journal.close()

@@ -108,7 +108,7 @@ class Speaking:
         finally:
             for speech in tuple(self._speeches.values()):
                 self._loudspeaker.stop(speech.turn)
-                self._end(speech, self._played_by_now(speech), interrupted=True, underruns=0)
+                self._abandon(speech)
 
     def _take(self, event: Event, tasks: asyncio.TaskGroup) -> None:
         self._measure(event)
@@ -146,7 +146,7 @@ class Speaking:
             while (text := await speech.sentences.get()) is not None:
                 await self._say(speech, text)
         except ParleyError as error:
-            self._bus.publish(SpeakingFailed(at=self._clock.now(), turn=speech.turn, error=str(error)))
+            self._fail(speech, str(error))
         speech.finished = True
         self._send(speech, ())
 
@@ -220,6 +220,15 @@ class Speaking:
                 underruns=underruns,
             )
         )
+
+    def _fail(self, speech: _Speech, error: str) -> None:
+        self._bus.publish(SpeakingFailed(at=self._clock.now(), turn=speech.turn, error=error))
+
+    def _abandon(self, speech: _Speech) -> None:
+        """Close a turn that this instance will not bring to its end."""
+        if speech.started_at is None:
+            self._fail(speech, "Speaking was stopped before the first sound.")
+        self._end(speech, self._played_by_now(speech), interrupted=True, underruns=0)
 
     def _played_by_now(self, speech: _Speech) -> int:
         if speech.started_at is None:

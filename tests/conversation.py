@@ -63,6 +63,8 @@ def record(script: Sequence[tuple[float, str, Voice]], tail_seconds: float = 1.0
 class Verdict:
     """What the recordings and the journal tell."""
 
+    texts: tuple[str, ...]
+    """What was heard, line by line."""
     word_error_rates: tuple[float, ...]
     gaps: tuple[float | None, ...]
     """Seconds from the user's last sample to Parley's first audible one; None if no answer came."""
@@ -77,17 +79,22 @@ class Verdict:
 
 def judge(recording: Recording, answer: Path, journal: Path) -> Verdict:
     """Compare the user's recording with Parley's, which has the same time line."""
-    ours = read(answer)
     events = read_journal(journal)
-    heard = [event for event in events if event["event"] == "UtteranceHeard"]
-    rates, gaps = [], []
+    return compare(recording, read(answer), events, offset(events))
+
+
+def compare(recording: Recording, ours: Samples, events: Sequence[dict[str, Any]], zero: float) -> Verdict:
+    """The same for sound that begins with the recording, at `zero` in the journal's time."""
+    heard = [event for event in events if event["event"] == "UtteranceHeard" and event["source"] == "voice"]
+    texts, rates, gaps = [], [], []
     ends_of_turns = [line.begins for line in recording.lines[1:]] + [float("inf")]
     for line, until in zip(recording.lines, ends_of_turns, strict=True):
         first = first_audible(ours, line.ends)
         gaps.append(first - line.ends if first is not None and first < until else None)
-        texts = [event["text"] for event in heard if line.begins <= event["at"] - offset(events) < until]
-        rates.append(word_error_rate(_plain(line.text), _plain(" ".join(texts))))
-    return Verdict(tuple(rates), tuple(gaps), overlap(recording, ours))
+        words = [event["text"] for event in heard if line.begins <= event["speech_ended_at"] - zero < until]
+        texts.append(" ".join(words))
+        rates.append(word_error_rate(_plain(line.text), _plain(texts[-1])))
+    return Verdict(tuple(texts), tuple(rates), tuple(gaps), overlap(recording, ours))
 
 
 def overlap(recording: Recording, ours: Samples) -> float:

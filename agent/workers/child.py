@@ -19,6 +19,7 @@ import contextlib
 import faulthandler
 import fcntl
 import importlib
+import logging
 import os
 import select
 import signal
@@ -204,9 +205,19 @@ def main(arguments: Sequence[str]) -> NoReturn:
     _name, wire_fd, lifeline_fd = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's business
     faulthandler.enable()
+    _log_to_parent()
     os.set_inheritable(int(wire_fd), False)
     _hold(int(lifeline_fd))
     Child(socket.socket(fileno=int(wire_fd))).read()
+
+
+def _log_to_parent() -> None:
+    """Parley's own log lines carry their level, so that the parent can log them at the same."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(f"{wire.LOG_MARK}%(levelname)s %(message)s"))
+    logger = logging.getLogger("agent")
+    logger.addHandler(handler)
+    logger.propagate = False
 
 
 def _hold(lifeline: int) -> None:

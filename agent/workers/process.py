@@ -205,7 +205,11 @@ class Process:
             self._received(message)
 
     def _say(self, line: str) -> None:
-        self._log.info("%s", line)
+        level = logging.INFO
+        if line.startswith(wire.LOG_MARK):
+            name, _, line = line.removeprefix(wire.LOG_MARK).partition(" ")
+            level = logging.getLevelNamesMapping().get(name, level)
+        self._log.log(level, "%s", line)
 
 
 class _Wire(asyncio.Protocol):

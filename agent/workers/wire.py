@@ -18,6 +18,8 @@ M = TypeVar("M")
 LENGTH: Final = struct.Struct(">I")
 MAX_BYTES: Final = 64 * 1024 * 1024
 """A longer frame is garbage: 64 MiB is half an hour of sound."""
+LOG_MARK: Final = "parley-log:"
+"""Begins a line on a child's stderr that is a log record of ours; the level follows."""
 ONE_WAY: Final = 0
 """The id of a request that asks for no answer."""
 

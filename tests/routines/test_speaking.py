@@ -112,3 +112,22 @@ def test_where_the_time_went_is_told_once_for_each_turn_that_sounds():
     assert round(measured.first_token_ms) == 200
     assert round(measured.first_audio_ms) == 200
     assert round(measured.total_ms) == 500
+
+
+def test_a_crash_before_the_first_sound_fails_the_turn_at_once_and_the_next_one_sounds():
+    async def main():
+        async with living(voice=Script(delay_seconds=1)) as house:
+            house.type("hello")
+            await asyncio.sleep(0.5)
+            house.room.loudspeaker._notes.put_nowait(None)  # no note at all: Speaking must crash on it
+            await asyncio.sleep(1)
+            failed = house.of(e.SpeakingFailed)
+            house.type("hello again")
+            await asyncio.sleep(10)
+            return house, failed
+
+    house, failed = run_virtual(main())
+    assert [event.turn for event in failed] == [1]
+    assert [event.routine for event in house.of(e.RoutineCrashed)] == ["speaking"]
+    assert house.of(e.SpeakingEnded)[-1].spoken == "I see."
+    assert not unclosed(house.events)
