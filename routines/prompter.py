@@ -41,11 +41,9 @@ from agent.policy.prompting import (
     Prompt,
     PromptingPolicy,
     Silent,
-    Situation,
-    advance,
-    after_crash,
     decide,
 )
+from agent.policy.situation import Situation, advance, after_crash
 
 
 class Prompter:

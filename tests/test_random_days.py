@@ -11,7 +11,7 @@ from agent import events as e
 from agent.clock import run_virtual
 from agent.engines.api import SegmentEnded, VoiceBegan
 from agent.engines.scripted import Fault, Script
-from agent.policy.prompting import LONGEST_THOUGHT_SECONDS
+from agent.policy.situation import LONGEST_THOUGHT_SECONDS
 from agent.settings import Settings
 from tests.virtual_house import VirtualHouse, living, unclosed
 

@@ -35,13 +35,11 @@ from agent.policy.prompting import (
     Prompt,
     PromptingPolicy,
     Silent,
-    Situation,
     Wait,
-    advance,
-    after_crash,
     decide,
     pause_seconds,
 )
+from agent.policy.situation import Situation, advance, after_crash
 
 POLICY = PromptingPolicy(patience_seconds=60, chattiness=0.5, quiet_hours=QuietHours.parse("22:30-07:30"))
 NOON = 12 * 60
