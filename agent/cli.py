@@ -246,6 +246,16 @@ def devices(config: Config = None, settings: Set = None) -> None:
         typer.echo(line)
 
 
+@app.command()
+def models(config: Config = None, settings: Set = None) -> None:
+    """List the models that are here, which are used, and what would be better."""
+    effective = _load(config, settings, {})
+    from agent import shelf  # noqa: PLC0415  # not every command needs it
+
+    for line in shelf.lines(effective.settings):
+        typer.echo(line)
+
+
 @config_app.command("show")
 def show(config: Config = None, settings: Set = None) -> None:
     """Print every setting with its value and where that comes from."""

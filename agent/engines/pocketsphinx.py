@@ -115,8 +115,8 @@ class Pocketsphinx:
         """Read the package's model."""
         if self._language.partition("-")[0].lower() != "en":
             raise ModelMissing(
-                f"pocketsphinx knows only English, not {self._language!r}; get a Whisper model with `parley models`, "
-                "or set language = 'en' in [stt]"
+                f"pocketsphinx knows only English, not {self._language!r}; put a faster-whisper model in its place "
+                "(see `parley models`), or set language = 'en' in [stt]"
             )
         import pocketsphinx as untyped  # noqa: PLC0415  # engines are imported when they are loaded
 
