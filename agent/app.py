@@ -54,7 +54,7 @@ def run(settings: Settings, *, exit_after_silence: float | None = None) -> int:
     except DeviceError as error:
         if (settings.sound.microphone, settings.sound.loudspeaker) != ("default", "default"):
             raise
-        print(f"{error} Here is the built-in demo conversation instead.", file=sys.stderr)  # noqa: T201  # to the user
+        print(f"{str(error).rstrip('.')}. Here is the built-in demo conversation instead.", file=sys.stderr)  # noqa: T201  # to the user
         return demo(settings, recording=None)
 
 

@@ -234,7 +234,8 @@ def _hold(lifeline: int) -> None:
 
 def _prepare_environment(settings: dict[str, Any]) -> None:
     """What the libraries read when they are imported."""
-    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
+    # onnxruntime reports to its maker by default; nothing of Parley's leaves the machine.
+    os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", ORT_DISABLE_TELEMETRY="1")
     if threads := settings.get("threads"):
         os.environ["OMP_NUM_THREADS"] = str(threads)
 

@@ -41,9 +41,9 @@ def higher(samples: npt.NDArray[np.float64], rate: int) -> npt.NDArray[np.float6
 
 def test_every_request_is_heard_and_answered_and_nobody_is_interrupted(home: Home):
     requests = (
-        (6.0, "Please tell me a short story.", "slt"),
+        (6.0, "Can you help me with something?", "slt"),
         (6.5, "Do you like the rain?", "rms"),
-        (6.5, "I went for a walk with my brother.", "slt"),
+        (6.5, "Tell me about your day.", "slt"),
     )
     held = on_files(home, requests)
     assert held.status == 0

@@ -1,4 +1,3 @@
-# ruff: noqa: S311 -- chance is seeded here, so that a run can be repeated
 """The generator: same seed, same conversation, and nothing in it that must not be said."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-# ruff: noqa: S311 -- chance is seeded here, so that a run can be repeated
 """A tiny model, exported: llama.cpp must split text and score tokens as the training does."""
 
 from __future__ import annotations
