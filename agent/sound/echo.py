@@ -13,6 +13,7 @@ import numpy as np
 from livekit import rtc
 
 from agent.engines.api import SAMPLE_RATE
+from agent.sound.echo_path import EchoPath
 from agent.sound.frame import Samples, silence
 from agent.sound.reference import BLOCK, Reference
 
@@ -32,6 +33,7 @@ class EchoCanceller:
         self._reference = reference
         self._apm = rtc.AudioProcessingModule(echo_cancellation=True)
         self._apm.set_stream_delay_ms(0)
+        self._path = EchoPath()
         self._rest = silence(0)
         self._power_in = self._power_out = 0.0
 
@@ -73,6 +75,9 @@ class EchoCanceller:
         self._apm.process_reverse_stream(_frame(far))
         frame = _frame(near)
         self._apm.process_stream(frame)
+        self._path.observe(_power(near), _power(far))
+        if self._path.absent:
+            return near
         left = np.frombuffer(frame.data, dtype=np.int16).copy()
         if _power(far) > _AUDIBLE_POWER:
             self._power_in += (1 - _ERLE_MEMORY) * (_power(near) - self._power_in)
