@@ -13,7 +13,7 @@ import numpy as np
 from livekit import rtc
 
 from agent.engines.api import SAMPLE_RATE
-from agent.sound.echo_path import EchoPath
+from agent.sound.echo_path import EchoPath, Settling
 from agent.sound.frame import Samples, silence
 from agent.sound.reference import BLOCK, Reference
 
@@ -34,6 +34,7 @@ class EchoCanceller:
         self._apm = rtc.AudioProcessingModule(echo_cancellation=True)
         self._apm.set_stream_delay_ms(0)
         self._path = EchoPath()
+        self._settling = Settling()
         self._rest = silence(0)
         self._power_in = self._power_out = 0.0
 
@@ -75,14 +76,15 @@ class EchoCanceller:
         self._apm.process_reverse_stream(_frame(far))
         frame = _frame(near)
         self._apm.process_stream(frame)
-        self._path.observe(_power(near), _power(far))
+        left = np.frombuffer(frame.data, dtype=np.int16).copy()
+        powers = _power(near), _power(far), _power(left)
+        self._path.observe(powers[0], powers[1])
         if self._path.absent:
             return near
-        left = np.frombuffer(frame.data, dtype=np.int16).copy()
-        if _power(far) > _AUDIBLE_POWER:
-            self._power_in += (1 - _ERLE_MEMORY) * (_power(near) - self._power_in)
-            self._power_out += (1 - _ERLE_MEMORY) * (_power(left) - self._power_out)
-        return left
+        if powers[1] > _AUDIBLE_POWER:
+            self._power_in += (1 - _ERLE_MEMORY) * (powers[0] - self._power_in)
+            self._power_out += (1 - _ERLE_MEMORY) * (powers[2] - self._power_out)
+        return left if self._settling.done(*powers) else silence(BLOCK)
 
 
 def _frame(block: Samples) -> rtc.AudioFrame:
