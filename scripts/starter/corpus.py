@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from . import initiative
 from .hearing import garbled, heard
-from .phrases import Family, families, fill, intents, sentence, weight
+from .phrases import Family, families, fill, intents, said, sentence, weight
 from .systems import Setting, setting, user_name
 
 _WHOLE = frozenset(
@@ -159,10 +159,10 @@ def _intent(talk: Talk) -> None:
     rng, known = talk.rng, intents()
     family = rng.choices(list(known.values()), cum_weights=_weights())[0]
     values = talk.fresh()
-    words = fill(rng.choice(family.said), rng, values)
+    words = said(family, rng, values)
     if rng.random() < 0.04 and family.name not in {"unclear", "hello", "stop"}:
         before = rng.choice((known["hello"], known["ok"], known["thanks"], known["good_time"]))
-        words = f"{fill(rng.choice(before.said), rng, values)} {words}"
+        words = f"{said(before, rng, values)} {words}"
     talk.hears(words, family.name)
     talk.values, talk.family = values, family
     talk.says(answer(talk, family, values), family.name)
@@ -195,7 +195,7 @@ def _follow(talk: Talk) -> None:
     name = rng.choices([n for n, _ in options], [w for _, w in options])[0]
     follow = families("followups.txt")[name]
     last = talk.last_said()
-    talk.hears(fill(rng.choice(follow.said), rng, talk.fresh()), name, noise=0.05)
+    talk.hears(said(follow, rng, talk.fresh()), name, noise=0.05)
     kind = _KIND_OF.get(name, "")
     own = family.answers.get(kind) if family else None
     if own and (asked or kind in {"w>", "m>"}):
@@ -216,7 +216,7 @@ def _about_names(talk: Talk) -> None:
     else:
         family = parts["ask_name" if talk.setting.user else "ask_name_unknown"]
     values = talk.fresh()
-    words = fill(rng.choice(family.said), rng, values)
+    words = said(family, rng, values)
     if family.name == "told_name" and rng.random() < 0.25:
         words = (
             f"{rng.choice(('hello', 'hi', 'hey', 'good morning', 'hello there', 'by the way', 'no', 'oh and'))} {words}"
@@ -257,7 +257,7 @@ def _interrupt(talk: Talk) -> None:
     talk.messages[-1].content = " ".join(words[: talk.rng.randint(2, len(words) - 1)]) + " —"
     stop = intents()["stop"]
     if talk.rng.random() < 0.6:
-        talk.hears(fill(talk.rng.choice(stop.said), talk.rng, talk.fresh()), "stop", noise=0.05)
+        talk.hears(said(stop, talk.rng, talk.fresh()), "stop", noise=0.05)
         talk.says(talk.rng.choice(stop.answers[">"]), "stop")
         talk.family = None
         at = -2

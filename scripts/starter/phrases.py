@@ -12,6 +12,7 @@ can take up what was said; `{Slot}` begins with a capital.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from dataclasses import dataclass, field
@@ -88,15 +89,22 @@ def names(file: str) -> list[str]:
     return found
 
 
+@cache
+def _ways(phrase: str) -> int:
+    """Of how many ways of saying it a phrase stands, many choices in one counting less."""
+    choices = _CHOICE.findall(phrase)
+    most = 6 if len(choices) > 1 else 60
+    return min(60, math.prod(min(most, choice.count("|") + 1) for choice in choices))
+
+
 def weight(family: Family) -> float:
     """How often a family should come up: families with more ways of being said come up more often."""
-    ways = 0
-    for phrase in family.said:
-        count = 1
-        for choice in _CHOICE.findall(phrase):
-            count *= min(6, choice.count("|") + 1) if phrase.count("[") > 1 else choice.count("|") + 1
-        ways += min(count, 60)
-    return max(4.0, ways**0.6)
+    return max(4.0, sum(map(_ways, family.said)) ** 0.6)
+
+
+def said(family: Family, rng: random.Random, values: dict[str, str]) -> str:
+    """Something that a user may say; a phrase with many choices comes up more often than one with few."""
+    return fill(rng.choices(family.said, [_ways(phrase) ** 0.5 for phrase in family.said])[0], rng, values)
 
 
 def fill(phrase: str, rng: random.Random, values: dict[str, str]) -> str:

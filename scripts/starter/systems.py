@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from .phrases import families, fill, intents, names, sentence, slots
+from .phrases import families, fill, intents, names, said, sentence, slots
 
 PROMPTS = Path(__file__).parents[2] / "prompts"
 TIMES = ("morning", "afternoon", "evening", "night")
@@ -129,6 +129,6 @@ def _examples(made: Setting, rng: random.Random) -> str:
     for family in rng.sample(list(intents().values()), rng.randint(1, 4)):
         values = {"me": made.me, "uc": "", "tod": made.tod or "day", "garbled": "the of box"}
         kind = "d>" if made.style == "dry" and "d>" in family.answers else ">"
-        lines.append(f"User: {fill(rng.choice(family.said), rng, values)}")
+        lines.append(f"User: {said(family, rng, values)}")
         lines.append(f"{made.me}: {sentence(rng.choice(family.answers[kind]), rng, values)}")
     return f"\n\n{rng.choice(('## Examples', 'Examples:', '## How you talk'))}\n\n" + "\n".join(lines)

@@ -19,12 +19,12 @@ from . import tokenizer as bpe
 from .corpus import Talk, conversation
 from .looking_back import lay_in
 from .model import Llama, Shape
-from .muon import Muon
+from .muon import BRAIN_FLOAT, Muon
 
 WORK = Path(__file__).parents[2] / "build" / "starter"
 # Rows of a batch: (tokens, rows, share at first, share later). Short talks teach soonest which words an answer needs;
 # long ones must come too, or a long day would turn to garbage.
-SIZES = ((112, 20, 0.7, 0.3), (320, 8, 0.3, 0.45), (640, 4, 0.0, 0.15), (1280, 2, 0.0, 0.1))
+SIZES = ((112, 40, 0.7, 0.3), (320, 14, 0.3, 0.45), (640, 8, 0.0, 0.15), (1280, 4, 0.0, 0.1))
 FIRST_LONG = 0.5
 PIECES = 2
 LOSS_WEIGHT = {"system": 0.0, "user": 0.05, "assistant": 1.0}
@@ -73,7 +73,7 @@ def loss_of(model: Llama, numbers: Tensor, weights: Tensor, total: float) -> Ten
     counts = weights[:, 1:].flatten()
     places = counts.nonzero().squeeze(1)
     hidden = model.hidden(numbers[:, :-1]).flatten(0, 1)[places]
-    scores = functional.linear(hidden, model.token_embd.weight)
+    scores = functional.linear(hidden, model.token_embd.weight).float()
     losses = functional.cross_entropy(scores, numbers[:, 1:].flatten()[places], reduction="none")
     return (losses * counts[places]).sum() / total
 
@@ -88,7 +88,8 @@ def backward(model: Llama, pool: ThreadPoolExecutor, numbers: Tensor, weights: T
     parameters = list(model.parameters())
 
     def piece(rows: tuple[Tensor, Tensor]) -> tuple[float, tuple[Tensor, ...]]:
-        loss = loss_of(model, *rows, total)
+        with torch.autocast("cpu", torch.bfloat16, enabled=BRAIN_FLOAT):
+            loss = loss_of(model, *rows, total)
         return loss.item(), torch.autograd.grad(loss, parameters)
 
     pieces = pool.map(piece, zip(numbers.chunk(PIECES), weights.chunk(PIECES), strict=True))
@@ -108,7 +109,7 @@ def optimizers(model: Llama) -> list[torch.optim.Optimizer]:
     """
     inner = [w for n, w in model.named_parameters() if w.dim() == 2 and "token_embd" not in n]
     rest = [w for n, w in model.named_parameters() if w.dim() != 2 or "token_embd" in n]
-    return [Muon(inner, lr=1.5e-3), torch.optim.AdamW(rest, lr=8e-4, betas=(0.9, 0.98), weight_decay=0.0)]
+    return [Muon(inner, lr=2e-3), torch.optim.AdamW(rest, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)]
 
 
 def pace(done: float, plateau: float) -> float:
@@ -150,6 +151,7 @@ def run(options: argparse.Namespace) -> Llama:
     """Train for so many minutes (or steps: then two runs are equal); leave tokenizer and model in the work folder."""
     tokenizer, model = prepare(options.work, options.vocabulary, options.seed, resume=options.resume)
     print(f"{sum(w.numel() for w in model.parameters()):,} parameters, {len(tokenizer.tokens)} tokens", flush=True)
+    model.compile_hidden()
     steppers = optimizers(model)
     peaks = [stepper.param_groups[0]["lr"] for stepper in steppers]
     # A run that goes on with an earlier one finishes it: long talks and a falling rate almost from the start.
@@ -190,7 +192,7 @@ def arguments() -> argparse.ArgumentParser:
         "--steps", type=int, default=0, help="instead of minutes: for a run that can be repeated exactly"
     )
     parser.add_argument("--resume", action="store_true", help="finish what the work folder holds")
-    parser.add_argument("--vocabulary", type=int, default=2560)
+    parser.add_argument("--vocabulary", type=int, default=3072)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=11)
     return parser
