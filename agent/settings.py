@@ -120,16 +120,24 @@ class MindSettings(_Section):
 class VoiceSettings(_Section):
     """Text to speech."""
 
-    engine: Literal["auto", "espeak"] = "auto"
-    """`auto`: the best whose model is here."""
+    engine: Literal["auto", "coqui", "espeak"] = "auto"
+    """`auto`: coqui (XTTS) if a model of it is here and its licence is agreed to, else espeak."""
+    model: str = ""
+    """Directory of an XTTS model, or its name under the models directory."""
+    coqui_licence: bool = False
+    """Whether you agree to the Coqui Public Model License, under which XTTS's weights come: no commercial use."""
+    language: str = "en"
+    """What coqui speaks, as a code of its own: `en`, `de`, `zh-cn`, ..."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where coqui runs."""
     name: str = ""
-    """The engine's voice; empty: the personality's."""
+    """The engine's voice; empty: the personality's, or the engine's first."""
     speed: float = Field(default=1.0, ge=0.5, le=2)
     """Times the personality's own speed."""
     heavy: Heavy = "auto"
     """Whether it may not run beside another heavy model; `auto`: as the engine says of itself."""
     python: str = ""
-    """Another interpreter for the worker; empty for Parley's own."""
+    """Another interpreter for the worker; empty for Parley's own, or for coqui the one that `setup coqui` made."""
     deadline_seconds: float = Field(default=15.0, gt=0)
     """No sound for so long, and the sentence is given up and the worker ended."""
 
@@ -167,6 +175,18 @@ class InitiativeSettings(_Section):
 class VramSettings(_Section):
     """The scheduler."""
 
+    gpu: int = Field(default=0, ge=-1)
+    """Which GPU models run on, as nvidia-smi numbers them; -1: none, they run on the processor, in RAM."""
+    budget_mib: int = Field(default=0, ge=0)
+    """The most that all models together may take of its memory, or of RAM where there is no GPU; 0: all there is."""
+    reserve_mib: int = Field(default=512, ge=0)
+    """So much of the memory stays free for others."""
+    degrade: bool = True
+    """Whether a small model on the processor may answer in the place of one that finds no room."""
+    yield_to: Literal["all", "pressure", "games", "nobody"] = "all"
+    """Who is made room for unasked: others that take the reserve (pressure), games that tell GameMode (games)."""
+    return_seconds: float = Field(default=20.0, ge=0)
+    """There must be room again for so long before models that made room come back."""
     idle_seconds: float = Field(default=900.0, ge=0)
     """A heavy model that nobody used for so long is unloaded; 0 never."""
     lease_seconds: float = Field(default=20.0, gt=0)
