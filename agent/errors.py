@@ -10,6 +10,7 @@
     └── EngineError
         ├── EngineFailed
         ├── EngineHung
+        ├── OutOfMemory
         ├── WorkerDied
         └── LeaseRefused
 
@@ -69,6 +70,10 @@ class EngineFailed(EngineError):
 
 class EngineHung(EngineError):
     """The engine did not answer in time, and its process was killed."""
+
+
+class OutOfMemory(EngineError):
+    """The model did not fit into memory when it was loaded; in a smaller form it may."""
 
 
 class WorkerDied(EngineError):

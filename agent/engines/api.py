@@ -44,7 +44,8 @@ class Engine(Protocol):
     def load(self, send: Callable[[Struct], None]) -> Facts:
         """Load the model. `send` passes a note to the parent at any later time, from any thread.
 
-        Raises ModelMissing if there is no model; any other exception is a failed load.
+        Raises ModelMissing if there is no model, OutOfMemory (or what its library raises then) if it does not fit into
+        memory; any other exception is a failed load.
         """
         ...
 
@@ -52,6 +53,7 @@ class Engine(Protocol):
         """Do what is asked, one result at a time.
 
         Closed between results when cancelled; a long step between two results asks `cancelled()` and returns early.
+        Between two results, and in `cancelled()`, a pause holds the caller: nothing may be at work then.
         """
         ...
 
@@ -188,6 +190,8 @@ class Reply(Struct, frozen=True, tag="reply"):
     """Answer these messages: system first, then the conversation, the user's (or the occasion) last."""
 
     messages: Sequence[Message]
+    begun: str = ""
+    """The reply's own words that came before, exactly as they came in pieces: go on from there."""
 
 
 class PromptRead(Struct, frozen=True, tag="prompt_read"):
@@ -212,8 +216,8 @@ MindResult = PromptRead | Piece
 class Mind(Protocol):
     """Daemon's side; used under a lease."""
 
-    def reply(self, messages: Sequence[Message]) -> AsyncGenerator[MindResult, None]:
-        """Stream a reply; closing the iterator cancels it. Raises EngineError."""
+    def reply(self, messages: Sequence[Message], begun: str = "") -> AsyncGenerator[MindResult, None]:
+        """Stream a reply, after its words `begun`; closing the iterator cancels it. Raises EngineError."""
         ...
 
 

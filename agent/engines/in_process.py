@@ -1,7 +1,7 @@
 """The scripted engines as organs of the daemon, without a process: for virtual time.
 
 They behave as `workers/models.py` and `workers/lasting.py` do, the faults included: one request at a time, a deadline
-for each result, 250 ms to heed a cancel, and death told to `on_died` before anyone who waits hears of it.
+for each result, 250 ms to heed a cancel or a pause, and death told to `on_died` before anyone who waits hears of it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,14 @@ from agent.engines.api import (
     Transcript,
 )
 from agent.engines.scripted import How, Script, Segmenter, mind_results, stt_results, voice_results
-from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, WorkerDied
+from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, OutOfMemory, WorkerDied
 from agent.policy.history import Message
+from agent.policy.lease_terms import Form
 
 T = TypeVar("T")
 
 _CANCEL_SECONDS: Final = 0.25
+_FIRST_PID: Final = 100_000
 
 
 class ScriptedModel:
@@ -43,20 +45,28 @@ class ScriptedModel:
         self.name = name
         self.on_died: Callable[[EngineError], None] | None = None
         """Called when it died without having been evicted."""
+        self.forms: tuple[Form, ...] = ("full",)
+        """As what it can be loaded."""
         self.loaded = False
         self.loads = 0
         """How often it was loaded."""
+        self.form: Form = "full"
+        """As what it was loaded last."""
         self._script = script or Script()
         self._deadline_seconds = deadline_seconds
         self._calls = itertools.count(1)
         self._owner = asyncio.Lock()
         self._gone = asyncio.Event()
+        self._resumed = asyncio.Event()
+        self._resumed.set()
+        self._hanging = False
         self._cause: EngineError = WorkerDied(f"The {name} model is not loaded.")
 
-    async def load(self) -> Facts:
-        """Be ready after a while. Raises ModelMissing, EngineFailed, EngineHung, WorkerDied."""
+    async def load(self, form: Form = "full") -> Facts:
+        """Be ready after a while. Raises ModelMissing, OutOfMemory, EngineFailed, EngineHung, WorkerDied."""
         await self.evict()
         self._gone = asyncio.Event()
+        self._resumed.set()
         await self._pause(self._script.load_seconds)
         if how := self._script.fault(0, 0):
             if how in {"hang", "seize", "freeze"}:
@@ -64,13 +74,47 @@ class ScriptedModel:
             if how == "missing":
                 raise ModelMissing("The script says that there is no model.")
             raise self._error(how)
+        if form not in self._script.fits:
+            raise self._error("out_of_memory")
         self.loaded = True
         self.loads += 1
-        return Facts(engine="scripted", vram_mib=self._script.vram_mib, heavy=self._script.heavy)
+        self.form = form
+        return self._facts(form)
+
+    def _facts(self, form: Form) -> Facts:
+        heavy = self._script.heavy and form != "light"
+        return Facts(engine="scripted", vram_mib=self.footprint_mib, heavy=heavy)
+
+    @property
+    def footprint_mib(self) -> int:
+        """What it takes as it was loaded last."""
+        return {"full": self._script.vram_mib, "smaller": self._script.vram_mib // 2, "light": 0}[self.form]
 
     async def evict(self) -> None:
         """Be gone; who is loading it or waits for a result gets WorkerDied."""
         self._end(WorkerDied(f"The {self.name} worker was stopped."))
+
+    async def pause(self) -> None:
+        """Give no result until resumed. Raises WorkerDied, after a while if it hangs."""
+        if self.loaded and self._hanging:
+            await asyncio.sleep(_CANCEL_SECONDS)
+            self.die(WorkerDied(f"The {self.name} engine did not stand still, as the script says."))
+        if not self.loaded:
+            raise self._death()
+        self._resumed.clear()
+
+    def resume(self) -> None:
+        """Go on; harmless if it runs or is gone."""
+        self._resumed.set()
+
+    def key(self, form: Form) -> str:
+        """What its footprint in this form is remembered by."""
+        return f"{self.name} {form}"
+
+    @property
+    def pid(self) -> int:
+        """A number that stands for the process, another at each load; 0 if there is none."""
+        return _FIRST_PID + self.loads if self.loaded else 0
 
     def die(self, cause: EngineError | None = None) -> None:
         """Die unasked, as a process may at any moment."""
@@ -91,13 +135,14 @@ class ScriptedModel:
             for given, result in enumerate(results, 1):
                 await self._suffer(self._script.fault(call, given - 1))
                 await self._pause(self._script.delay_seconds)
+                await self._stand_still()
                 yield result
             await self._suffer(self._script.fault(call, given))
 
     async def _suffer(self, how: How | None) -> None:
         if how is None:
             return
-        if how in {"raise", "missing"}:
+        if how in {"raise", "missing", "out_of_memory"}:
             raise self._error("raise")
         if how in {"hang", "seize", "freeze"}:
             await self._hang()
@@ -105,12 +150,21 @@ class ScriptedModel:
         raise self._death()
 
     async def _hang(self) -> None:
+        self._hanging = True
         try:
             await self._pause(self._deadline_seconds)
         except asyncio.CancelledError:
             await asyncio.sleep(_CANCEL_SECONDS)
             self.die(self._error("hang"))
             raise
+        finally:
+            self._hanging = False
+
+    async def _stand_still(self) -> None:
+        """While paused. Raises the death that comes meanwhile."""
+        await self._resumed.wait()
+        if self._gone.is_set():
+            raise self._death()
 
     async def _pause(self, seconds: float) -> None:
         """Let time pass. Raises the death that comes meanwhile."""
@@ -125,6 +179,7 @@ class ScriptedModel:
         self.loaded = False
         self._cause = cause
         self._gone.set()
+        self._resumed.set()
 
     def _death(self) -> EngineError:
         return type(self._cause)(*self._cause.args)
@@ -133,6 +188,8 @@ class ScriptedModel:
         match how:
             case "raise":
                 return EngineFailed(f"The {self.name} engine failed, as the script says.")
+            case "out_of_memory":
+                return OutOfMemory(f"The {self.name} model does not fit into memory, as the script says.")
             case "hang" | "seize" | "freeze":
                 return EngineHung(f"The {self.name} worker gave no result, as the script says.")
             case _:
@@ -147,12 +204,15 @@ class ScriptedMind(ScriptedModel):
         super().__init__("mind", script, deadline_seconds=deadline_seconds)
         self.asked: list[Sequence[Message]] = []
         """Every prompt, in order."""
+        self.begun: list[str] = []
+        """With each of them, what of the reply was said already."""
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[MindResult, None]:
-        """Stream the script's next answer."""
+    async def reply(self, messages: Sequence[Message], begun: str = "") -> AsyncGenerator[MindResult, None]:
+        """Stream the script's next answer, or the rest of the one that was begun."""
         self.asked.append(messages)
-        text = self._script.answer(len(self.asked))
-        async with aclosing(self.stream(mind_results(text, Reply(messages=messages)))) as results:
+        self.begun.append(begun)
+        text = self._script.answer(max(self.begun.count(""), 1))
+        async with aclosing(self.stream(mind_results(text, Reply(messages=messages, begun=begun)))) as results:
             async for result in results:
                 yield result
 

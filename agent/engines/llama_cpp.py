@@ -1,8 +1,8 @@
 """A language model in a GGUF file, run by llama-cpp-python.
 
 Why not its `create_chat_completion`: a prompt is read there in one piece, which nothing can interrupt, and how much of
-it was still in memory is not told. Here the prompt is read in short pieces with a look at `cancelled()` between them,
-and `Llama.generate` is called when nothing is left to read, for its sampler chain alone.
+it was still in memory is not told. Here the prompt is read in short pieces with a look at `cancelled()` between them.
+The samplers are our own chain too: that of `Llama.generate` cannot be told what a reply has said already.
 
 What the model has read stays in its memory (the KV cache). A prompt that begins as the memory does is read only from
 where it differs, so a conversation that grows at its end costs only what is new. After a cancel the memory is simply
@@ -12,7 +12,6 @@ shorter; nothing has to be cleaned up.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import ctypes
 import logging
 import os
@@ -43,6 +42,9 @@ _SHORTEST_PIECE_TOKENS = 8
 _PIECE_SECONDS = 0.08
 """How long reading one piece should take: so long does a cancel wait at most."""
 _REPEAT_PENALTY = 1.05
+_REPEAT_TOKENS = 64
+"""So far back a repetition counts."""
+_LEAST_CONTEXT_TOKENS = 256
 _GGML_LOG_ERROR, _GGML_LOG_CONT = 4, 5
 """Levels of ggml.h: an error, and more of the line before."""
 
@@ -53,13 +55,14 @@ class LlamaCpp:
     requests: ClassVar[Any] = Reply
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        """The section `[mind]`, with `model` as a path."""
+        """The section `[mind]`, with `model` as a path; `smaller` halves the context and the layers on the GPU."""
         self._path = Path(str(settings.get("model") or ""))
         self._context_tokens = int(settings.get("context_tokens", 2048))
         self._reply_tokens = int(settings.get("reply_tokens", 160))
         self._temperature = float(settings.get("temperature", 0.3))
         self._gpu_layers = int(settings.get("gpu_layers", -1))
         self._threads = int(settings.get("threads", 0))
+        self._smaller = bool(settings.get("smaller"))
         self._piece_tokens = _FIRST_PIECE_TOKENS
 
     # --- loading ----------------------------------------------------------------------------------------------------
@@ -79,34 +82,45 @@ class LlamaCpp:
         self._native: Any = native
         small = self._path.stat().st_size < _SMALL_BYTES
         self._threads = self._threads or (1 if small else os.cpu_count() or 1)
+        if self._smaller:
+            self._context_tokens = max(self._context_tokens // 2, _LEAST_CONTEXT_TOKENS)
+            self._gpu_layers = self._half_the_layers()
         on_gpu = self._gpu_layers != 0 and native.llama_supports_gpu_offload()
         if self._gpu_layers > 0 and not on_gpu:
             _LOGGER.warning("gpu_layers is %d, but llama.cpp finds no GPU that it can use", self._gpu_layers)
-        self._llm: Any = self._open(on_gpu=on_gpu)
+        self._llm: Any = self._open(
+            n_gpu_layers=self._gpu_layers if on_gpu else 0,
+            n_ctx=self._context_tokens,
+            n_batch=_BATCH_TOKENS,
+            n_ubatch=_BATCH_TOKENS,
+            n_threads=self._threads,
+            n_threads_batch=self._threads,
+        )
         self._vocabulary = native.llama_model_get_vocab(self._llm.model)
         self._memory = native.llama_get_memory(self._llm.ctx)
         self._limit = min(self._llm.n_ctx(), self._trained_context())
         budget = max(self._limit - self._reply_tokens, self._limit // 2)
         self._writer = PromptWriter(self._find_template(), self._llm, budget, self._token_text("bos"))
+        self._sampler = _Sampler(native, self._llm.ctx, self._vocabulary, self._temperature)
         self._warm_up()
         return Facts(
             engine=f"llama-cpp-python, {self._path.name}, {self._place(on_gpu=on_gpu)}",
             heavy=on_gpu or self._path.stat().st_size > _HEAVY_BYTES,
         )
 
-    def _open(self, *, on_gpu: bool) -> Any:
+    def _half_the_layers(self) -> int:
+        """For the GPU; what the file says of itself is read without its weights."""
+        if self._gpu_layers >= 0:
+            return self._gpu_layers // 2
+        described = self._open(vocab_only=True)
+        metadata = described.metadata
+        described.close()
+        return int(metadata[f"{metadata['general.architecture']}.block_count"]) // 2
+
+    def _open(self, **how: Any) -> Any:
         log = _native_log()
         try:
-            return self._native.Llama(
-                str(self._path),
-                n_gpu_layers=self._gpu_layers if on_gpu else 0,
-                n_ctx=self._context_tokens,
-                n_batch=_BATCH_TOKENS,
-                n_ubatch=_BATCH_TOKENS,
-                n_threads=self._threads,
-                n_threads_batch=self._threads,
-                verbose=False,
-            )
+            return self._native.Llama(str(self._path), verbose=False, **how)
         except Exception as error:
             told = "; ".join([str(error), *log.errors])
             raise EngineFailed(f"llama.cpp cannot load {self._path}: {told}") from error
@@ -156,16 +170,21 @@ class LlamaCpp:
     # --- replying ---------------------------------------------------------------------------------------------------
 
     def handle(self, request: Reply, cancelled: Callable[[], bool]) -> Iterator[MindResult]:
-        """Read the prompt, then write the reply, token by token."""
-        prompt, dropped = self._writer.write(request.messages)
-        reused = self._keep(self._shared(prompt))
-        if not self._read(prompt[reused:], cancelled):
+        """Read the prompt, then write the reply, or what is left of it, token by token."""
+        begun = request.begun.rstrip()  # a token begins with the space before its word
+        prompt = self._writer.write(request.messages, begun)
+        room = min(self._reply_tokens - len(prompt.begun), self._limit - len(prompt.tokens))
+        if room <= 0:  # what was begun is as long as a reply may be
             return
-        yield PromptRead(prompt_tokens=len(prompt), reused_tokens=reused, dropped_messages=dropped)
-        yield from self._write(prompt, cancelled)
+        reused = self._keep(self._shared(prompt.tokens))
+        if not self._read(prompt.tokens[reused:], cancelled):
+            return
+        yield PromptRead(len(prompt.tokens), reused, prompt.dropped_messages)
+        yield from self._write(prompt.begun, room, request.begun[len(begun) :], cancelled)
 
     def close(self) -> None:
         """Free the model's memory."""
+        self._sampler.close()
         self._llm.close()
 
     def _shared(self, prompt: Sequence[int]) -> int:
@@ -197,34 +216,71 @@ class LlamaCpp:
             done += len(piece)
         return True
 
-    def _write(self, prompt: list[int], cancelled: Callable[[], bool]) -> Iterator[Piece]:
-        """The reply up to the end of the turn, in whole characters."""
+    def _write(self, begun: Sequence[int], room: int, space: str, cancelled: Callable[[], bool]) -> Iterator[Piece]:
+        """The reply up to the end of the turn, in whole characters, without the `space` that was said before it."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="ignore")
         stop = StopText()
-        room = min(self._reply_tokens, self._limit - len(prompt))
-        with contextlib.closing(self._sampled(prompt)) as tokens:
-            for token in islice(tokens, room):
-                if cancelled():
-                    return
-                if self._ends_turn(token):
-                    break
-                text = stop.feed(decoder.decode(self._llm.detokenize([token])))
-                if text:
-                    yield Piece(text)
-                if stop.reached:
-                    return
+        for token in islice(self._sampled(begun), room):
+            if cancelled():
+                return
+            if self._ends_turn(token):
+                break
+            text = stop.feed(decoder.decode(self._llm.detokenize([token]))).removeprefix(space)
+            space = ""
+            if text:
+                yield Piece(text)
+            if stop.reached:
+                return
         if rest := stop.finish():
             yield Piece(rest)
 
-    def _sampled(self, prompt: list[int]) -> Any:
-        return self._llm.generate(
-            prompt, temp=self._temperature, top_k=40, top_p=0.95, min_p=0.05, repeat_penalty=_REPEAT_PENALTY
-        )
+    def _sampled(self, begun: Sequence[int]) -> Iterator[int]:
+        """Token after token, each read before the next."""
+        self._sampler.begin(begun)
+        while True:
+            token = self._sampler.sample()
+            yield token
+            self._llm.eval([token])
 
     def _ends_turn(self, token: int) -> bool:
         """The end that the model knows, or any token that only a template would write."""
         native, vocabulary = self._native, self._vocabulary
         return native.llama_vocab_is_eog(vocabulary, token) or native.llama_vocab_is_control(vocabulary, token)
+
+
+class _Sampler:
+    """Chooses the next token from what the model has computed last."""
+
+    def __init__(self, native: Any, context: Any, vocabulary: Any, temperature: float) -> None:
+        self._native = native
+        self._context = context
+        self._chain = native.llama_sampler_chain_init(native.llama_sampler_chain_default_params())
+        words = native.llama_vocab_n_tokens(vocabulary)
+        self._add(native.llama_sampler_init_penalties(words, _REPEAT_TOKENS, _REPEAT_PENALTY, 0.0, 0.0))
+        if temperature == 0:
+            self._add(native.llama_sampler_init_greedy())
+            return
+        self._add(native.llama_sampler_init_top_k(40))
+        self._add(native.llama_sampler_init_top_p(0.95, 1))
+        self._add(native.llama_sampler_init_min_p(0.05, 1))
+        self._add(native.llama_sampler_init_temp(temperature))
+        self._add(native.llama_sampler_init_dist(native.LLAMA_DEFAULT_SEED))
+
+    def begin(self, said: Sequence[int]) -> None:
+        """A reply, of which `said` is said already: it counts as a repetition as if it had been chosen here."""
+        self._native.llama_sampler_reset(self._chain)
+        for token in said:
+            self._native.llama_sampler_accept(self._chain, token)
+
+    def sample(self) -> int:
+        """The next token."""
+        return self._native.llama_sampler_sample(self._chain, self._context, -1)
+
+    def close(self) -> None:
+        self._native.llama_sampler_free(self._chain)
+
+    def _add(self, sampler: Any) -> None:
+        self._native.llama_sampler_chain_add(self._chain, sampler)
 
 
 class _NativeLog:

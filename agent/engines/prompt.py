@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import takewhile
 from typing import Protocol
@@ -29,6 +30,17 @@ class Tokenizer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads before it goes on by itself."""
+
+    tokens: list[int]
+    begun: list[int]
+    """The last of them: what the model has said of the reply already."""
+    dropped_messages: int
+    """How many of the oldest messages did not fit."""
+
+
 class PromptWriter:
     """Renders messages, leaves out old ones, and cuts what is too long by itself."""
 
@@ -44,8 +56,21 @@ class PromptWriter:
         self._frame = (around + 1) // 2
         """How many tokens the template puts around a message, and one more."""
 
-    def write(self, messages: Sequence[Message]) -> tuple[list[int], int]:
-        """The prompt's tokens, and how many messages were left out."""
+    def write(self, messages: Sequence[Message], begun: str = "") -> Prompt:
+        """The prompt up to where the assistant begins to speak, and what it has said already.
+
+        The messages are fitted without `begun`, so that the same are kept as when the reply began; it needs no more
+        room than the reply does.
+        """
+        kept, tokens, dropped = self._fitted(messages)
+        if not begun:
+            return Prompt(tokens, [], dropped)
+        whole = self.tokens(kept, begun)
+        said = len(whole) - len(self.tokens(kept))
+        return Prompt(whole[-(len(tokens) + said) :], whole[len(whole) - said :], dropped)
+
+    def _fitted(self, messages: Sequence[Message]) -> tuple[list[Message], list[int], int]:
+        """The messages that fit, their tokens, and how many were left out."""
         head = sum(1 for _ in takewhile(lambda message: message.role == "system", messages))
         head = max(min(head, len(messages) - 1), 0)
         lengths = [self._length(message.content) + self._frame for message in messages]
@@ -54,19 +79,19 @@ class PromptWriter:
             kept = [*messages[:head], *messages[head + dropped :]]
             tokens = self.tokens(kept)
             if len(tokens) <= self._budget:
-                return tokens, dropped
+                return kept, tokens, dropped
             if len(kept) <= head + 1:
-                return self._cut(kept), dropped
+                return kept, self._cut(kept), dropped
             dropped += 1
 
-    def tokens(self, messages: Sequence[Message]) -> list[int]:
+    def tokens(self, messages: Sequence[Message], begun: str = "") -> list[int]:
         """The whole prompt, however long."""
-        text = self._template.render(messages)
-        begun = bool(self._bos) and text.startswith(self._bos)
-        return self._tokenizer.tokenize(text.encode(errors="ignore"), add_bos=not begun, special=True)
+        text = self._template.render(messages) + begun
+        opened = bool(self._bos) and text.startswith(self._bos)
+        return self._tokenizer.tokenize(text.encode(errors="ignore"), add_bos=not opened, special=True)
 
     def _cut(self, messages: list[Message]) -> list[int]:
-        """Shorten the longest message until the prompt fits."""
+        """Shorten the longest of `messages`, in place, until the prompt fits."""
         while (excess := len(tokens := self.tokens(messages)) - self._budget) > 0:
             at = max(range(len(messages)), key=lambda i: self._length(messages[i].content))
             if not messages[at].content:

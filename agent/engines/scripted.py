@@ -11,6 +11,7 @@ import ctypes
 import itertools
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,8 @@ from agent.engines.api import (
     VoiceContinued,
     VoicePaused,
 )
-from agent.errors import ModelMissing
+from agent.errors import ModelMissing, OutOfMemory
+from agent.policy.lease_terms import Form
 
 _SAMPLE_BYTES: Final = 2
 _CHUNK_SAMPLES: Final = SAMPLE_RATE // 10
@@ -58,10 +60,11 @@ _LOOK_SECONDS: Final = 0.005
 
 # --- the script -----------------------------------------------------------------------------------------------------
 
-How = Literal["raise", "missing", "hang", "seize", "exit", "kill", "freeze", "garbage", "nonsense"]
-"""raise: an exception; missing: ModelMissing; hang: neither answer nor heed a cancel; seize: the same in native code
-that holds the interpreter's lock, so that no other thread runs either; exit: end with status 0; kill: end by SIGKILL;
-freeze: SIGSTOP; garbage: bytes that are no frame; nonsense: a result that was not asked for.
+How = Literal["raise", "missing", "out_of_memory", "hang", "seize", "exit", "kill", "freeze", "garbage", "nonsense"]
+"""raise: an exception; missing: ModelMissing; out_of_memory: OutOfMemory; hang: neither answer nor heed a cancel;
+seize: the same in native code that holds the interpreter's lock, so that no other thread runs either; exit: end with
+status 0; kill: end by SIGKILL; freeze: SIGSTOP; garbage: bytes that are no frame; nonsense: a result that was not asked
+for.
 """
 
 
@@ -86,6 +89,8 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
     faults: tuple[Fault, ...] = ()
     heavy: bool = False
     vram_mib: int = 0
+    fits: tuple[Form, ...] = ("full", "smaller", "light")
+    """As what it can be loaded without running out of memory; only for the engines without a process."""
     prints: str = ""
     """Written to standard output and error, past Python, while loading (as native libraries do)."""
     starts: tuple[str, ...] = ()
@@ -104,11 +109,11 @@ class Script(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def mind_results(text: str, request: Reply) -> Iterator[MindResult]:
-    """A reply, word by word. Every word of the prompt counts as a token, and only the last message as new."""
-    words = [len(message.content.split()) for message in request.messages]
-    yield PromptRead(prompt_tokens=sum(words), reused_tokens=sum(words[:-1]))
-    for index, word in enumerate(text.split()):
-        yield Piece(f" {word}" if index else word)
+    """A reply, or the rest of it, word by word. Every word counts as a token, and only those that came last as new."""
+    words = [len(text.split()) for text in (*(message.content for message in request.messages), request.begun)]
+    yield PromptRead(prompt_tokens=sum(words), reused_tokens=sum(words[:-2]))
+    rest = " ".join(text.split()).removeprefix(request.begun)
+    yield from map(Piece, re.findall(r"\s*\S+", rest))
 
 
 def stt_results(text: str, request: SttRequest) -> Iterator[SttResult]:
@@ -234,13 +239,19 @@ class _ScriptedEngine:
 
 
 class MindEngine(_ScriptedEngine, Engine):
-    """Answers with the script's texts."""
+    """Answers with the script's texts; a reply that was begun goes on with the text before."""
 
     requests: ClassVar[Any] = Reply
 
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """`settings` is a `Script`."""
+        super().__init__(settings)
+        self._replies = 0
+
     @override
     def _results(self, call: int, request: Reply) -> Iterator[MindResult]:
-        return mind_results(self._script.answer(call), request)
+        self._replies += not request.begun
+        return mind_results(self._script.answer(max(self._replies, 1)), request)
 
 
 class SttEngine(_ScriptedEngine, Engine):
@@ -296,6 +307,8 @@ def _suffer(how: How | None) -> Iterator[Struct]:  # noqa: C901  # one line for 
             raise RuntimeError("as the script says")
         case "missing":
             raise ModelMissing("The script says that there is no model.")
+        case "out_of_memory":
+            raise OutOfMemory("The script says that there is no room.")
         case "hang":
             threading.Event().wait()
         case "seize":

@@ -28,6 +28,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, NoReturn
@@ -36,26 +37,19 @@ import msgspec
 from msgspec import Struct
 
 from agent.engines.api import Engine
-from agent.errors import DeviceError, ModelMissing, ParleyError
+from agent.errors import ParleyError
 from agent.workers import wire
+from agent.workers.brake import Brake, Task
+from agent.workers.load_fault import load_fault
 
 _CHUNK_BYTES: Final = 256 * 1024
 _WAITING_LIMIT: Final = 4096
 """More requests than this in front of the engine mean that it is stuck: two minutes of frames."""
+_SWITCH_SECONDS: Final = 0.0005
+"""After so long an engine that computes in Python lets the reader have the interpreter. By default it is ten times as
+long, for each hand-over: a cancel, or a request beside a thread of the engine's, then took 10 to 20 ms."""
 _STUCK_STATUS: Final = 3
 _FAILED_STATUS: Final = 4
-
-
-class _Task:
-    """A request on its way through the child."""
-
-    def __init__(self, request: wire.Request) -> None:
-        self.request = request
-        self.cancelled = False
-        self.started = False
-
-    def is_cancelled(self) -> bool:
-        return self.cancelled
 
 
 class _Writer:
@@ -84,10 +78,9 @@ class Child:
         """`connection` is this side of the wire."""
         self._connection = connection
         self._writer = _Writer(connection)
-        self._queue: SimpleQueue[_Task | wire.Ping | wire.Shutdown] = SimpleQueue()
-        self._open: dict[int, _Task] = {}
-        self._lock = threading.Lock()
-        """Held to move a task from waiting to started or cancelled, so that exactly one thread answers it."""
+        self._queue: SimpleQueue[Task | wire.Ping | wire.Shutdown] = SimpleQueue()
+        self._open: dict[int, Task] = {}
+        self._brake = Brake(lambda number: self._writer.send(wire.Paused(number)))
 
     def read(self) -> NoReturn:
         """Read the wire until the parent is gone. The main thread's work."""
@@ -107,17 +100,22 @@ class Child:
             case wire.Load():
                 threading.Thread(target=self._own, args=(message,), name="engine", daemon=True).start()
             case wire.Request():
-                self._enqueue(_Task(message))
+                self._enqueue(Task(message))
             case wire.Cancel():
                 self._cancel(message.id)
+            case wire.Pause():
+                self._brake.pause(message.number)
+            case wire.Resume():
+                self._brake.resume()
             case wire.Ping():
                 self._queue.put(message)
             case wire.Shutdown():
                 for task in tuple(self._open.values()):
-                    task.cancelled = True
+                    self._brake.cancel(task)
+                self._brake.resume()
                 self._queue.put(message)
 
-    def _enqueue(self, task: _Task) -> None:
+    def _enqueue(self, task: Task) -> None:
         if self._queue.qsize() >= _WAITING_LIMIT:
             _end(_STUCK_STATUS, f"the engine is stuck: {_WAITING_LIMIT} requests wait for it")
         if task.request.id != wire.ONE_WAY:
@@ -126,14 +124,10 @@ class Child:
 
     def _cancel(self, number: int) -> None:
         """Have the engine stop, or answer at once for a task that it has not begun."""
-        with self._lock:
-            task = self._open.get(number)
-            if task is None:
-                return
-            task.cancelled = True
-            if task.started:
-                return
-            del self._open[number]
+        task = self._open.get(number)
+        if task is None or self._brake.cancel(task):
+            return
+        del self._open[number]
         self._writer.send(wire.Done(number, task.request.generation, cancelled=True))
 
     # --- the engine's thread ----------------------------------------------------------------------------------------
@@ -144,9 +138,10 @@ class Child:
         while True:
             task = self._queue.get()
             match task:
-                case _Task():
-                    if self._starts(task):
+                case Task():
+                    if self._brake.start(task):
                         self._answer(engine, decoder, task)
+                        self._brake.end()
                 case wire.Ping():
                     self._writer.send(wire.Pong())
                 case wire.Shutdown():
@@ -154,23 +149,18 @@ class Child:
 
     def _load(self, load: wire.Load) -> Engine:
         """Import and load the engine, or say why not and end."""
-        _prepare_environment(load.settings)
+        _prepare_environment(load)
         try:
             module, _, name = load.engine.partition(":")
             engine: Engine = getattr(importlib.import_module(module), name)(load.settings)
             facts = engine.load(self._writer.note)
         except BaseException as error:  # noqa: BLE001  # the edge: an engine may raise anything, SystemExit included
-            self._writer.send(wire.LoadFailed(_told_of_load(error), _load_fault(error)))
+            self._writer.send(wire.LoadFailed(_told_of_load(error), load_fault(error)))
             _end(_FAILED_STATUS)
         self._writer.send(wire.Ready(wire.encode_body(facts)))
         return engine
 
-    def _starts(self, task: _Task) -> bool:
-        with self._lock:
-            task.started = not task.cancelled
-        return task.started
-
-    def _answer(self, engine: Engine, decoder: msgspec.msgpack.Decoder[Any], task: _Task) -> None:
+    def _answer(self, engine: Engine, decoder: msgspec.msgpack.Decoder[Any], task: Task) -> None:
         request = task.request
         answer: Struct
         try:
@@ -186,12 +176,13 @@ class Child:
             self._writer.send(answer)
             _end(_FAILED_STATUS)
 
-    def _run(self, engine: Engine, body: object, task: _Task) -> None:
+    def _run(self, engine: Engine, body: object, task: Task) -> None:
         request = task.request
-        results = iter(engine.handle(body, task.is_cancelled))
+        gives_up = partial(self._brake.give_up, task)
+        results = iter(engine.handle(body, gives_up))
         try:
             for result in results:
-                if task.cancelled:
+                if gives_up():
                     return
                 if request.id != wire.ONE_WAY:
                     self._writer.send(wire.Result(request.id, request.generation, wire.encode_body(result)))
@@ -205,6 +196,7 @@ def main(arguments: Sequence[str]) -> NoReturn:
     _name, wire_fd, lifeline_fd = arguments
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is the parent's business
     faulthandler.enable()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     _log_to_parent()
     os.set_inheritable(int(wire_fd), False)
     _hold(int(lifeline_fd))
@@ -232,11 +224,12 @@ def _hold(lifeline: int) -> None:
         _end_group()
 
 
-def _prepare_environment(settings: dict[str, Any]) -> None:
+def _prepare_environment(load: wire.Load) -> None:
     """What the libraries read when they are imported."""
     # onnxruntime reports to its maker by default; nothing of Parley's leaves the machine.
     os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", ORT_DISABLE_TELEMETRY="1")
-    if threads := settings.get("threads"):
+    os.environ.update(load.environment)
+    if threads := load.settings.get("threads"):
         os.environ["OMP_NUM_THREADS"] = str(threads)
 
 
@@ -301,13 +294,3 @@ def _told_of_load(error: BaseException) -> str:
         return str(error)
     message = " ".join(str(error).split())
     return f"{type(error).__name__}{_place(error)}{': ' if message else ''}{message}"
-
-
-def _load_fault(error: BaseException) -> wire.LoadFault:
-    match error:
-        case ModelMissing():
-            return "missing_model"
-        case DeviceError():
-            return "device"
-        case _:
-            return "failed"

@@ -7,7 +7,8 @@ engine is free or its process is gone; so a lease can be given back without aski
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -16,14 +17,23 @@ from msgspec import Raw, Struct
 from msgspec.msgpack import Decoder
 
 from agent.engines.api import Facts
-from agent.errors import DeviceError, EngineError, EngineFailed, EngineHung, ModelMissing, ParleyError, WorkerDied
+from agent.errors import (
+    DeviceError,
+    EngineError,
+    EngineFailed,
+    EngineHung,
+    ModelMissing,
+    OutOfMemory,
+    ParleyError,
+    WorkerDied,
+)
 from agent.workers import wire
 from agent.workers.process import GRACE_SECONDS, Process
 
 R = TypeVar("R")
 
 CANCEL_SECONDS: Final = 0.25
-"""A cancel that is not answered for so long costs the worker its life."""
+"""A cancel or a pause that is not answered for so long costs the worker its life."""
 _FACTS: Final = Decoder(Facts)
 
 _Answer: TypeAlias = wire.Result | wire.Done | wire.Failed | EngineError
@@ -40,18 +50,20 @@ class Worker:
         *,
         load_seconds: float,
         python: str = "",
+        environment: Mapping[str, str] | None = None,
         beat_seconds: float = 0.0,
         noted: Callable[[Raw], None] | None = None,
         ended: Callable[[EngineError], None] | None = None,
     ) -> None:
         """`engine` is `module:Class`, `settings` go to its constructor, `python` is the interpreter (empty: ours).
 
+        `environment` has variables for its libraries.
         `beat_seconds` is for a worker that is told things one-way: so often it must show that it is not stuck.
         `noted` gets what the engine says unasked, in order; `ended` the cause when the process is gone, before anyone
         who waits for a result hears of it.
         """
         self.name = name
-        self._load = wire.Load(engine, settings)
+        self._load = wire.Load(engine, settings, dict(environment or {}))
         self._load_seconds = load_seconds
         self._beat_seconds = beat_seconds
         self._process = Process(name, python, self._received, self._ended)
@@ -59,6 +71,9 @@ class Worker:
         self._loaded: asyncio.Queue[wire.Ready | wire.LoadFailed | EngineError] = asyncio.Queue()
         self._answers: dict[int, _Answers] = {}
         self._last_id = wire.ONE_WAY
+        self._pauses = 0
+        self._standstill: asyncio.Future[None] | None = None
+        """While paused: done when the engine stands still, or never will."""
         self._noted = noted
         self._tell_end = ended
         self._owes_pong = False
@@ -68,8 +83,8 @@ class Worker:
     async def start(self) -> Facts:
         """Start the process and load the engine.
 
-        Raises ModelMissing, DeviceError, EngineFailed (it raised), EngineHung (not ready in time), WorkerDied. Then,
-        and when this is cancelled, the process is gone.
+        Raises ModelMissing, DeviceError, OutOfMemory, EngineFailed (it raised), EngineHung (not ready in time),
+        WorkerDied. Then, and when this is cancelled, the process is gone.
         """
         hung = EngineHung(f"The {self.name} worker was not ready after {self._load_seconds:g} s.")
         try:
@@ -119,13 +134,13 @@ class Worker:
         """Ask, and yield the results as they come. Close the iterator (`aclosing`) to cancel.
 
         Raises EngineFailed (it raised), EngineHung (no result for `deadline_seconds`, the wait behind other requests
-        included; the process is killed), WorkerDied.
+        included, and that in a pause; the process is killed), WorkerDied.
         """
         number = self._last_id = self._last_id + 1
         self._ask(wire.Request(number, generation, wire.encode_body(body)))
-        answers = self._answers[number] = _Answers()
+        answers = self._answers[number] = _Answers(self._loop, deadline_seconds, self._be_late)
         try:
-            while (result := await self._next(answers, deadline_seconds)) is not None:
+            while (result := await self._next(answers)) is not None:
                 yield self.decode(results, result.body)
         finally:
             await self._release(number, answers)
@@ -145,24 +160,21 @@ class Worker:
             raise self.death()
         self._process.write(request)
 
-    async def _next(self, answers: _Answers, deadline_seconds: float) -> wire.Result | None:
+    async def _next(self, answers: _Answers) -> wire.Result | None:
         """The next result, or None if there are no more."""
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                answer = await answers.get()
-        except TimeoutError:
-            self.kill(EngineHung(f"The {self.name} worker gave no result for {deadline_seconds:g} s."))
-            await self.exited()
-            raise self.death() from None
-        match answer:
-            case wire.Result():
-                return answer
+        match await answers.get():
+            case wire.Result() as result:
+                return result
             case wire.Done():
                 return None
-            case wire.Failed():
-                raise EngineFailed(f"The {self.name} engine failed: {answer.error}.")
+            case wire.Failed(error=error):
+                raise EngineFailed(f"The {self.name} engine failed: {error}.")
             case EngineError():
                 raise self.death()
+
+    def _be_late(self, deadline_seconds: float) -> None:
+        """Who waits for the result gets the death of the process, once it is gone."""
+        self.kill(EngineHung(f"The {self.name} worker gave no result for {deadline_seconds:g} s."))
 
     async def _release(self, number: int, answers: _Answers) -> None:
         """Cancel the request if it is not over, and wait until the engine is free or the process gone.
@@ -187,6 +199,42 @@ class Worker:
         if cancelled:
             raise cancelled
 
+    # --- pausing ----------------------------------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """Have the engine stand still, with what it was asked half done or not begun; returns when it does.
+
+        Only results that are on their way already may still come. Whoever waits for one meanwhile keeps its deadline.
+        Raises WorkerDied: also if the engine does not stand still within `CANCEL_SECONDS`, which ends the process.
+        """
+        if not self.running():
+            raise self.death()
+        if self._standstill is None:
+            self._standstill = self._loop.create_future()
+            self._pauses += 1
+            self._process.write(wire.Pause(self._pauses))
+            stubborn = WorkerDied(f"The {self.name} engine did not stand still within {CANCEL_SECONDS * 1000:.0f} ms.")
+            alarm = self._loop.call_later(CANCEL_SECONDS, self.kill, stubborn)
+            self._standstill.add_done_callback(lambda _: alarm.cancel())
+        await asyncio.shield(self._standstill)
+        if not self.running():
+            raise self.death()
+
+    def resume(self) -> None:
+        """Let the engine go on; without a pause before it, nothing."""
+        if self._standstill:
+            self._end_wait()
+            self._standstill = None
+            self._process.write(wire.Resume())
+
+    def _paused(self, number: int) -> None:
+        if number == self._pauses:
+            self._end_wait()
+
+    def _end_wait(self) -> None:
+        if self._standstill and not self._standstill.done():
+            self._standstill.set_result(None)
+
     # --- hearing ----------------------------------------------------------------------------------------------------
 
     def _received(self, message: wire.FromChild) -> None:
@@ -198,6 +246,8 @@ class Worker:
             case wire.Note():
                 if self._noted:
                     self._noted(message.body)
+            case wire.Paused():
+                self._paused(message.number)
             case wire.Pong():
                 self._owes_pong = False
 
@@ -214,6 +264,7 @@ class Worker:
         self._loaded.put_nowait(cause)
         for answers in self._answers.values():
             answers.put(cause)
+        self._end_wait()
 
     def _beat(self) -> None:
         """See that the engine is not stuck, and look again after a while."""
@@ -245,20 +296,37 @@ class Worker:
 
 
 class _Answers:
-    """What has come for one request and is not taken yet."""
+    """What has come for one request and is not taken yet; for one reader.
 
-    def __init__(self) -> None:
-        self._queue: asyncio.Queue[_Answer] = asyncio.Queue()
+    An `asyncio.Queue` under an `asyncio.timeout` takes the daemon twice as long for results that come close together.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, deadline_seconds: float, late: Callable[[float], None]) -> None:
+        self._loop = loop
+        self._deadline_seconds = deadline_seconds
+        self._late = late
+        self._came: deque[_Answer] = deque()
+        self._more: asyncio.Future[None] | None = None
         self.over = asyncio.Event()
         """No more will come: the engine is done with it, or dead."""
 
     def put(self, answer: _Answer) -> None:
-        self._queue.put_nowait(answer)
+        self._came.append(answer)
         if not isinstance(answer, wire.Result):
             self.over.set()
+        if self._more and not self._more.done():
+            self._more.set_result(None)
 
     async def get(self) -> _Answer:
-        return await self._queue.get()
+        """The next; `late` is called if none comes before the deadline, and must see to it that one does."""
+        if not self._came:
+            self._more = self._loop.create_future()
+            alarm = self._loop.call_later(self._deadline_seconds, self._late, self._deadline_seconds)
+            try:
+                await self._more
+            finally:
+                alarm.cancel()
+        return self._came.popleft()
 
 
 def _load_error(name: str, failed: wire.LoadFailed) -> ParleyError:
@@ -267,5 +335,7 @@ def _load_error(name: str, failed: wire.LoadFailed) -> ParleyError:
             return ModelMissing(failed.error)
         case "device":
             return DeviceError(failed.error)
+        case "out_of_memory":
+            return OutOfMemory(f"The {name} model does not fit into memory: {failed.error}.")
         case "failed":
             return EngineFailed(f"The {name} engine could not be loaded: {failed.error}.")

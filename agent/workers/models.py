@@ -1,12 +1,12 @@
 """The daemon's models, each over a worker process: they speak the Protocols that the routines know.
 
-`load` and `evict` are the scheduler's. Each load is a fresh process, and a process that ends unasked is told to
-`on_died` before anyone who waits for a result hears of it.
+`load`, `evict`, `pause` and `resume` are the scheduler's. Each load is a fresh process, and a process that ends unasked
+is told to `on_died` before anyone who waits for a result hears of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -16,7 +16,9 @@ from msgspec.msgpack import Decoder
 from agent.engines.api import Facts, Hear, MindResult, Partial, Reply, Sound, Speak, Transcribe, Transcript
 from agent.engines.catalog import Choice
 from agent.errors import EngineError, EngineFailed, WorkerDied
+from agent.footprints import model_key
 from agent.policy.history import Message
+from agent.policy.lease_terms import Form
 from agent.workers.host import Worker
 
 _MIND_RESULTS: Final[Decoder[MindResult]] = Decoder(MindResult)
@@ -31,33 +33,45 @@ class ModelWorker:
     def __init__(
         self,
         name: str,
-        choose: Callable[[], Choice],
+        choose: Callable[[Form], Choice],
         *,
         load_seconds: float,
         deadline_seconds: float,
         python: str = "",
+        forms: tuple[Form, ...] = ("full",),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`choose` is asked at each load; no result for `deadline_seconds`, and the process is ended."""
+        """`choose` is asked at each load; no result for `deadline_seconds`, and the process is ended.
+
+        `python` is the interpreter (empty: ours); in the light form it is always ours, for that is what it needs.
+        `environment` says in which memory models go.
+        """
         self.name = name
+        self.forms = forms
         self.on_died: Callable[[EngineError], None] | None = None
         """Called when the process ended without having been evicted; the model is not loaded any more."""
         self._choose = choose
         self._load_seconds = load_seconds
         self._deadline_seconds = deadline_seconds
         self._python = python
+        self._environment = environment or {}
         self._worker: Worker | None = None
         self._ready = False
 
-    async def load(self) -> Facts:
-        """Load the model into a fresh process. Raises ModelMissing, EngineFailed, EngineHung, WorkerDied."""
+    async def load(self, form: Form = "full") -> Facts:
+        """Load the model into a fresh process.
+
+        Raises ModelMissing, OutOfMemory (in a smaller form it may fit), EngineFailed, EngineHung, WorkerDied.
+        """
         await self.evict()
-        choice = self._choose()
+        choice = self._choose(form)
         worker: Worker = Worker(
             self.name,
             choice.factory,
             choice.settings,
             load_seconds=self._load_seconds,
-            python=self._python,
+            python="" if form == "light" else self._python,
+            environment=self._environment,
             ended=lambda cause: self._ended(worker, cause),
         )
         self._worker, self._ready = worker, False
@@ -75,6 +89,19 @@ class ModelWorker:
         if not self._ready:  # loading cannot be interrupted
             worker.kill()
         await worker.stop()
+
+    async def pause(self) -> None:
+        """Have it stand still between two results. Raises WorkerDied, also if it does not do so within 250 ms."""
+        await self._running().pause()
+
+    def resume(self) -> None:
+        """Let it go on; harmless if it runs or is gone."""
+        if self._worker:
+            self._worker.resume()
+
+    def key(self, form: Form) -> str:
+        """What its footprint in this form is remembered by. Raises ModelMissing."""
+        return model_key(self._choose(form), form)
 
     @property
     def loaded(self) -> bool:
@@ -102,14 +129,11 @@ class ModelWorker:
 class MindWorker(ModelWorker):
     """The language model, as a `Mind`."""
 
-    async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[MindResult, None]:
-        """Stream a reply; closing the iterator cancels it. Raises EngineError."""
-        results = self._running().stream(
-            Reply(messages=messages), _MIND_RESULTS, deadline_seconds=self._deadline_seconds
+    def reply(self, messages: Sequence[Message], begun: str = "") -> AsyncGenerator[MindResult, None]:
+        """Stream a reply, after its words `begun`; closing the iterator cancels it. Raises EngineError."""
+        return self._running().stream(
+            Reply(messages=messages, begun=begun), _MIND_RESULTS, deadline_seconds=self._deadline_seconds
         )
-        async with aclosing(results):
-            async for result in results:
-                yield result
 
 
 class VoiceWorker(ModelWorker):

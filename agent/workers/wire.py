@@ -23,8 +23,9 @@ LOG_MARK: Final = "parley-log:"
 ONE_WAY: Final = 0
 """The id of a request that asks for no answer."""
 
-LoadFault = Literal["failed", "missing_model", "device"]
-"""Why an engine did not load: it raised, its model is not on this machine, or its device cannot be used."""
+LoadFault = Literal["failed", "missing_model", "device", "out_of_memory"]
+"""Why an engine did not load: it raised, its model is not on this machine, its device cannot be used, or it does not
+fit into memory."""
 
 
 # --- daemon to worker -----------------------------------------------------------------------------------------------
@@ -36,6 +37,8 @@ class Load(Struct, frozen=True, tag="load"):
     engine: str
     """`module:Class`."""
     settings: dict[str, Any]
+    environment: dict[str, str] = {}
+    """Variables that libraries read when they are imported."""
 
 
 class Request(Struct, frozen=True, tag="request"):
@@ -53,6 +56,17 @@ class Cancel(Struct, frozen=True, tag="cancel"):
     id: int
 
 
+class Pause(Struct, frozen=True, tag="pause"):
+    """Stand still between two results, or in front of the next request, until `Resume`; answered by `Paused`."""
+
+    number: int
+    """Counts up from 1."""
+
+
+class Resume(Struct, frozen=True, tag="resume"):
+    """Go on; without a pause before it, nothing."""
+
+
 class Ping(Struct, frozen=True, tag="ping"):
     """Answer with a `Pong` when all that was asked before is done: a sign that the engine is not stuck."""
 
@@ -61,7 +75,7 @@ class Shutdown(Struct, frozen=True, tag="shutdown"):
     """Close the engine and end."""
 
 
-ToChild = Load | Request | Cancel | Ping | Shutdown
+ToChild = Load | Request | Cancel | Pause | Resume | Ping | Shutdown
 
 
 # --- worker to daemon -----------------------------------------------------------------------------------------------
@@ -113,11 +127,18 @@ class Note(Struct, frozen=True, tag="note"):
     body: Raw
 
 
+class Paused(Struct, frozen=True, tag="paused"):
+    """The engine stands still, and no result comes until `Resume`."""
+
+    number: int
+    """That of the `Pause`, so that an answer that crossed with a `Resume` is known."""
+
+
 class Pong(Struct, frozen=True, tag="pong"):
     """The answer to a `Ping`."""
 
 
-FromChild = Ready | LoadFailed | Result | Done | Failed | Note | Pong
+FromChild = Ready | LoadFailed | Result | Done | Failed | Note | Paused | Pong
 
 
 # --- frames ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from agent.clock import Clock, run_virtual
 from agent.engines.api import Frame, Piece, Speak, VoiceBegan
 from agent.engines.in_process import ScriptedEar, ScriptedMind, ScriptedStt, ScriptedVoice
 from agent.engines.scripted import Fault, How, Script
-from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, WorkerDied
+from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, OutOfMemory, WorkerDied
 from agent.policy.history import Message
 
 MESSAGES = [Message("user", "hello")]
@@ -111,7 +111,10 @@ def test_a_hanging_model_that_is_cancelled_dies_after_a_quarter_of_a_second():
     run_virtual(main())
 
 
-@pytest.mark.parametrize(("how", "error"), [("missing", ModelMissing), ("hang", EngineHung), ("kill", WorkerDied)])
+@pytest.mark.parametrize(
+    ("how", "error"),
+    [("missing", ModelMissing), ("out_of_memory", OutOfMemory), ("hang", EngineHung), ("kill", WorkerDied)],
+)
 def test_loading_fails_as_the_script_says(how: How, error: type[Exception]):
     async def main() -> None:
         mind = ScriptedMind(Script(faults=(Fault(how, call=0),)))
@@ -149,6 +152,91 @@ def test_a_model_that_dies_at_any_moment_tells_who_waits():
         with pytest.raises(WorkerDied):
             await task
         assert len(deaths) == 1
+
+    run_virtual(main())
+
+
+def test_a_paused_model_gives_nothing_until_it_is_resumed():
+    async def main() -> None:
+        clock = Clock()
+        mind = ScriptedMind(Script(answers=("one two",), delay_seconds=0.5))
+        await mind.load()
+        results = mind.reply(MESSAGES)
+        await anext(results)
+        await mind.pause()
+        waiting = asyncio.ensure_future(anext(results))
+        await asyncio.sleep(10.0)
+        assert not waiting.done()
+        mind.resume()
+        assert await waiting == Piece("one")
+        assert clock.now() == pytest.approx(10.5)
+
+    run_virtual(main())
+
+
+def test_a_paused_model_that_is_evicted_tells_who_waits_and_is_not_paused_when_it_is_loaded_again():
+    async def main() -> None:
+        mind = ScriptedMind()
+        await mind.load()
+        await mind.pause()
+        task = asyncio.create_task(words(mind))
+        await asyncio.sleep(1.0)
+        await mind.evict()
+        with pytest.raises(WorkerDied, match="was stopped"):
+            await task
+        with pytest.raises(WorkerDied):
+            await mind.pause()
+        await mind.load()
+        assert await words(mind) == "I see."
+
+    run_virtual(main())
+
+
+def test_a_hanging_model_that_is_paused_dies_after_a_quarter_of_a_second():
+    async def main() -> None:
+        clock = Clock()
+        deaths: list[EngineError] = []
+        mind = ScriptedMind(Script(faults=(Fault("hang", call=1),)))
+        mind.on_died = deaths.append
+        await mind.load()
+        task = asyncio.create_task(words(mind))
+        await asyncio.sleep(1.0)
+        with pytest.raises(WorkerDied, match="stand still"):
+            await mind.pause()
+        with pytest.raises(WorkerDied):
+            await task
+        assert clock.now() == pytest.approx(1.25)
+        assert len(deaths) == 1
+
+    run_virtual(main())
+
+
+def test_a_model_fits_in_the_forms_of_the_script_and_a_light_one_takes_no_gpu_memory():
+    async def main() -> None:
+        mind = ScriptedMind(Script(fits=("smaller", "light"), vram_mib=4000, heavy=True))
+        with pytest.raises(OutOfMemory):
+            await mind.load()
+        assert mind.pid == 0
+        smaller = await mind.load("smaller")
+        assert (smaller.vram_mib, smaller.heavy, mind.form) == (2000, True, "smaller")
+        before = mind.pid
+        light = await mind.load("light")
+        assert (light.vram_mib, light.heavy, mind.form) == (0, False, "light")
+        assert mind.pid not in (0, before)
+
+    run_virtual(main())
+
+
+def test_a_reply_that_was_begun_goes_on_with_the_same_answer():
+    async def main() -> None:
+        mind = ScriptedMind(Script(answers=("one two three", "four")))
+        await mind.load()
+        assert await words(mind) == "one two three"
+        async with aclosing(mind.reply(MESSAGES, "one")) as results:
+            rest = [result.text async for result in results if isinstance(result, Piece)]
+        assert rest == [" two", " three"]
+        assert await words(mind) == "four"
+        assert mind.begun == ["", "one", ""]
 
     run_virtual(main())
 

@@ -13,6 +13,7 @@ from agent.engines.llama_cpp import LlamaCpp
 from agent.errors import EngineFailed, ModelMissing
 from agent.policy.history import Message
 
+STARTER = Path(__file__).parents[3] / "agent" / "starter" / "starter.gguf"
 TINY = runpy.run_path(str(Path(__file__).parents[3] / "scripts" / "make_tiny_gguf.py"))
 SYSTEM = Message("system", "You are kind. " * 10)
 HELLO = Message("user", "hello there")
@@ -37,8 +38,8 @@ def _load(path, **settings):
     return engine
 
 
-def _answer(engine, *messages, cancelled=lambda: False):
-    results = list(engine.handle(Reply(messages), cancelled))
+def _answer(engine, *messages, begun="", cancelled=lambda: False):
+    results = list(engine.handle(Reply(messages, begun), cancelled))
     return results[0], "".join(result.text for result in results[1:])
 
 
@@ -147,6 +148,80 @@ def test_a_system_prompt_longer_than_the_context_keeps_its_beginning(engine):
     seen = engine._llm.detokenize(engine._llm.input_ids[: read.prompt_tokens].tolist()).decode()
     assert "I am Parley." in seen
     assert "hello there" in seen
+
+
+# --- going on with a reply ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("question", ["hello there", "how was your day?", "tell me a story", "do you like music?"])
+def test_a_reply_begun_anew_after_any_of_its_tokens_is_the_reply_made_in_one_go(question):
+    engine = _load(STARTER, context_tokens=2048)
+    talk = [Message("system", "You are kind."), Message("user", question)]
+    pieces = [result.text for result in engine.handle(Reply(talk), lambda: False) if isinstance(result, Piece)]
+    assert len(pieces) > 5
+    for said in range(1, len(pieces) + 1):
+        _, rest = _answer(engine, *talk, begun="".join(pieces[:said]))
+        assert rest == "".join(pieces[said:])
+    engine.close()
+
+
+@pytest.mark.parametrize("said", [1, 5, 20, 39])
+def test_what_was_begun_counts_as_said_when_it_is_repeated(engine, said):
+    _, text = _answer(engine, SYSTEM, HELLO)  # it repeats one letter for ever, but for the penalty
+    assert len(text) == 40
+    assert _answer(engine, SYSTEM, HELLO, begun=text[:said])[1] == text[said:]
+
+
+def test_going_on_reads_nothing_again_that_is_in_memory(engine):
+    first, text = _answer(engine, SYSTEM, HELLO)
+    read, _ = _answer(engine, SYSTEM, HELLO, begun=text[:12])
+    assert read.reused_tokens == read.prompt_tokens - 1 > first.prompt_tokens
+
+
+def test_going_on_in_a_fresh_process_is_as_in_the_one_that_began(engine, tiny):
+    _, text = _answer(engine, SYSTEM, HELLO)
+    fresh = _load(tiny)
+    assert _answer(fresh, SYSTEM, HELLO, begun=text[:12])[1] == _answer(engine, SYSTEM, HELLO, begun=text[:12])[1]
+    fresh.close()
+
+
+def test_a_space_that_was_said_already_is_not_said_again():
+    engine = _load(STARTER, context_tokens=2048)
+    _, text = _answer(engine, HELLO)
+    first, _, others = text.strip().partition(" ")
+    assert others
+    assert _answer(engine, HELLO, begun=f" {first} ")[1] == others
+    engine.close()
+
+
+def test_what_was_begun_counts_towards_the_longest_reply(engine):
+    _, text = _answer(engine, SYSTEM, HELLO)
+    tokens = len(engine._llm.tokenize(text.encode(), add_bos=False))
+    assert tokens == 40
+    assert len(_answer(engine, SYSTEM, HELLO, begun=text[:-1])[1]) == 1
+    assert list(engine.handle(Reply([SYSTEM, HELLO], text), lambda: False)) == []
+    assert list(engine.handle(Reply([SYSTEM, HELLO], text * 20), lambda: False)) == []
+
+
+# --- smaller --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("gpu_layers", "half"), [(-1, 1), (20, 10), (1, 0), (0, 0)])
+def test_smaller_is_half_the_context_and_half_the_layers_on_a_gpu(tiny, gpu_layers, half):
+    engine = _load(tiny, smaller=True, context_tokens=1024, gpu_layers=gpu_layers)
+    assert engine._llm.n_ctx() == 512
+    assert engine._gpu_layers == half  # of a file with two
+    assert _answer(engine, SYSTEM, HELLO)[1]
+    engine.close()
+
+
+def test_a_context_is_not_halved_below_what_the_settings_allow(tiny):
+    engine = _load(tiny, smaller=True, context_tokens=300)
+    assert engine._context_tokens == 256
+    engine.close()
+
+
+# --- the model's own ways -------------------------------------------------------------------------------------------
 
 
 def test_the_reply_ends_where_the_model_ends_its_turn(tmp_path):

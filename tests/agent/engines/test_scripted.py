@@ -44,6 +44,15 @@ def test_the_prompt_is_counted_in_words():
     assert next(iter(mind(Script()).handle(REPLY, never))) == PromptRead(prompt_tokens=3, reused_tokens=2)
 
 
+def test_a_reply_that_was_begun_goes_on_and_uses_up_no_answer():
+    engine = mind(Script(answers=("one two three", "four")))
+    texts = [
+        [result.text for result in engine.handle(request, never) if isinstance(result, Piece)]
+        for request in (REPLY, msgspec.structs.replace(REPLY, begun="one tw"), REPLY)
+    ]
+    assert texts == [["one", " two", " three"], ["o", " three"], ["four"]]
+
+
 def test_a_fault_comes_at_its_call_and_its_result():
     engine = mind(Script(answers=("one two three",), faults=(Fault("raise", call=2, results=2),)))
     assert len(list(engine.handle(REPLY, never))) == 4

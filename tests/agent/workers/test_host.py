@@ -22,8 +22,9 @@ from msgspec.msgpack import Decoder
 
 from agent.engines.api import Facts, Frame, MindResult, Piece, PromptRead, Reply, VoiceBegan
 from agent.engines.scripted import Fault, How, Script
-from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, WorkerDied
+from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, OutOfMemory, WorkerDied
 from agent.policy.history import Message
+from agent.workers import wire
 from agent.workers.host import Worker
 
 T = TypeVar("T")
@@ -217,6 +218,14 @@ def test_no_result_before_the_deadline_ends_the_process(how: How):
     run(main())
 
 
+def test_each_result_has_the_whole_deadline_for_itself():
+    async def main() -> None:
+        async with running(Script(answers=("a b c d e",), delay_seconds=0.3)) as worker:
+            assert await ask(worker, deadline_seconds=1.0) == "a b c d e"
+
+    run(main())
+
+
 @pytest.mark.parametrize(
     ("how", "words"),
     [
@@ -260,6 +269,7 @@ def test_a_worker_that_never_becomes_ready_is_killed(how: How):
     ("how", "error", "words"),
     [
         ("missing", ModelMissing, "there is no model"),
+        ("out_of_memory", OutOfMemory, "The mind model does not fit into memory: .*no room"),
         ("raise", EngineFailed, r"RuntimeError at engines/scripted\.py:\d+: as the script says"),
         ("exit", WorkerDied, "exit status 0"),
         ("kill", WorkerDied, "SIGKILL"),
@@ -393,6 +403,251 @@ def test_twenty_restarts_leak_no_descriptor_and_no_thread():
                 with pytest.raises(EngineError):
                     await ask(worker)
         assert descriptors() == before
+
+    run(main())
+
+
+# --- pausing --------------------------------------------------------------------------------------------------------
+
+
+async def nothing_comes(results: AsyncGenerator[Any]) -> asyncio.Task[Any]:
+    """That the worker gives no result for far longer than it takes; the task that goes on waiting for one."""
+    waiting = asyncio.ensure_future(anext(results, None))
+    done, _ = await asyncio.wait([waiting], timeout=0.1)
+    assert not done
+    return waiting
+
+
+def test_a_paused_engine_gives_no_result_until_it_is_resumed_and_loses_none():
+    async def main() -> None:
+        async with running(Script(answers=("a b c d",), delay_seconds=0.02)) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            await worker.pause()
+            waiting = await nothing_comes(results)
+            worker.resume()
+            assert (await waiting).text == "a"
+            assert [result.text async for result in results if isinstance(result, Piece)] == [" b", " c", " d"]
+
+    run(main())
+
+
+def test_an_engine_stands_still_in_the_middle_of_a_step_that_looks_whether_it_was_cancelled():
+    async def main() -> None:
+        async with running(Script(delay_seconds=5.0)) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            waiting = asyncio.ensure_future(anext(results))
+            await asyncio.sleep(0)
+            await worker.pause()
+            assert worker.running()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert worker.running()
+
+    run(main())
+
+
+def test_a_pause_in_front_of_a_request_holds_it():
+    async def main() -> None:
+        async with running() as worker:
+            await worker.pause()
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            waiting = await nothing_comes(results)
+            worker.resume()
+            assert await waiting == PromptRead(2, 0)
+            await results.aclose()
+
+    run(main())
+
+
+def test_an_engine_that_has_nothing_to_do_any_more_stands_still_already():
+    async def main() -> None:
+        async with running() as worker:
+            await ask(worker)
+            await worker.pause()
+            worker.resume()
+            assert await ask(worker) == "I see."
+
+    run(main())
+
+
+def test_a_pause_outlasts_the_request_and_holds_the_next():
+    async def main() -> None:
+        async with running(Script(answers=("word " * 500, "next"), delay_seconds=0.01)) as worker:
+            async with aclosing(worker.stream(REPLY, RESULTS, deadline_seconds=LONG)) as results:
+                await anext(results)
+                await worker.pause()
+            assert worker.running()  # the cancel was heeded
+            waiting = await nothing_comes(worker.stream(REPLY, RESULTS, deadline_seconds=LONG))
+            worker.resume()
+            assert await waiting == PromptRead(2, 0)
+
+    run(main())
+
+
+def test_a_request_that_a_pause_holds_is_cancelled_at_once():
+    async def main() -> None:
+        async with running(Script(answers=("first", "second"))) as worker:
+            await worker.pause()
+            held = asyncio.create_task(ask(worker))
+            await asyncio.sleep(0)
+            held.cancel()
+            await asyncio.wait([held])
+            assert worker.running()
+            worker.resume()
+            assert await ask(worker) == "first"  # the cancelled one never was a call
+
+    run(main())
+
+
+def test_pausing_twice_and_resuming_what_runs_are_harmless():
+    async def main() -> None:
+        async with running(Script(answers=("a b", "c"), delay_seconds=0.01)) as worker:
+            worker.resume()
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            await asyncio.gather(worker.pause(), worker.pause())
+            await worker.pause()
+            worker.resume()
+            worker.resume()
+            assert len([result async for result in results]) == 2
+            assert await ask(worker) == "c"
+
+    run(main())
+
+
+def test_pauses_and_resumes_in_quick_succession_end_as_the_last_of_them_says():
+    async def main() -> None:
+        async with running(Script(answers=("a b c",), delay_seconds=0.02)) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            pausing = []
+            for _ in range(20):
+                pausing.append(asyncio.create_task(worker.pause()))
+                await asyncio.sleep(0)
+                worker.resume()
+            await asyncio.gather(*pausing)
+            await worker.pause()
+            waiting = await nothing_comes(results)
+            worker.resume()
+            assert (await waiting).text == "a"
+            await results.aclose()
+
+    run(main())
+
+
+def test_an_answer_to_an_earlier_pause_that_crossed_with_a_resume_is_not_taken_for_one_to_the_next():
+    async def main() -> None:
+        async with running(Script(faults=(Fault("hang", call=1, results=1),))) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            first = asyncio.create_task(worker.pause())
+            await asyncio.sleep(0)
+            worker.resume()
+            second = asyncio.create_task(worker.pause())
+            await first
+            worker._received(wire.Paused(1))
+            await asyncio.sleep(0.01)
+            assert not second.done()
+            worker._received(wire.Paused(2))
+            await second
+
+    run(main())
+
+
+def test_a_pause_that_nobody_waits_for_any_more_costs_no_life_once_it_is_resumed():
+    async def main() -> None:
+        async with running(Script(faults=(Fault("hang", call=1, results=1),))) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            pausing = asyncio.create_task(worker.pause())
+            await asyncio.sleep(0)
+            pausing.cancel()
+            worker.resume()
+            await asyncio.wait([asyncio.create_task(worker.exited())], timeout=0.5)
+            assert worker.running()
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["hang", "seize", "freeze"])
+def test_an_engine_that_does_not_stand_still_loses_its_process(how: How):
+    async def main() -> None:
+        async with running(Script(faults=(Fault(how, call=1, results=1),))) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            with pytest.raises(WorkerDied, match="stand still within 250 ms"):
+                await worker.pause()
+            assert is_gone(worker.pid)
+            with pytest.raises(WorkerDied):
+                await anext(results)
+
+    run(main())
+
+
+def test_the_death_of_a_paused_engine_is_noticed_by_who_pauses_and_who_waits():
+    async def main() -> None:
+        causes: list[EngineError] = []
+        async with running(Script(delay_seconds=0.01), ended=causes.append) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            await worker.pause()
+            waiting = await nothing_comes(results)
+            os.kill(worker.pid, signal.SIGKILL)
+            with pytest.raises(WorkerDied, match="SIGKILL"):
+                await waiting
+            with pytest.raises(WorkerDied, match="SIGKILL"):
+                await worker.pause()
+            worker.resume()
+            assert len(causes) == 1
+
+    run(main())
+
+
+def test_a_process_that_ends_while_it_is_to_pause_tells_who_pauses():
+    async def main() -> None:
+        async with running(Script(faults=(Fault("hang", call=1, results=1),))) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            pausing = asyncio.create_task(worker.pause())
+            await asyncio.sleep(0)
+            os.kill(worker.pid, signal.SIGKILL)
+            with pytest.raises(WorkerDied, match="SIGKILL"):
+                await pausing
+
+    run(main())
+
+
+def test_a_paused_worker_ends_in_order_with_a_request_begun_and_another_held():
+    async def main() -> None:
+        async with running(Script(answers=("word " * 500,), delay_seconds=0.01)) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            held = asyncio.create_task(ask(worker))
+            await worker.pause()
+            assert await worker.stop() == 0
+            with pytest.raises(WorkerDied, match="was stopped"):
+                await held
+
+    run(main())
+
+
+def test_a_paused_worker_ends_in_order_with_something_unread_that_asks_for_no_answer():
+    async def main() -> None:
+        async with running() as worker:
+            await worker.pause()
+            worker.send(REPLY)
+            assert await worker.stop() == 0
+
+    run(main())
+
+
+def test_a_pause_that_is_forgotten_ends_at_the_deadline_of_who_waits():
+    async def main() -> None:
+        async with running() as worker:
+            await worker.pause()
+            with pytest.raises(EngineHung, match=r"no result for 0\.3 s"):
+                await ask(worker, BRIEF)
 
     run(main())
 

@@ -13,8 +13,9 @@ import pytest
 from agent.engines.api import Piece, PromptRead, Speak
 from agent.engines.catalog import Choice
 from agent.engines.scripted import Fault, Script
-from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, WorkerDied
+from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, OutOfMemory, WorkerDied
 from agent.policy.history import Message
+from agent.policy.lease_terms import Form
 from agent.workers.models import MindWorker, SttWorker, VoiceWorker
 
 MESSAGES = [Message("system", "be kind"), Message("user", "hello there")]
@@ -31,7 +32,7 @@ def scripted(engine: str, script: Script | None = None, why: str = "") -> Choice
 
 def mind(script: Script | None = None, *, deadline_seconds: float = 10.0, why: str = "") -> MindWorker:
     choice = scripted("MindEngine", script, why)
-    return MindWorker("mind", lambda: choice, load_seconds=10.0, deadline_seconds=deadline_seconds)
+    return MindWorker("mind", lambda _form: choice, load_seconds=10.0, deadline_seconds=deadline_seconds)
 
 
 async def words(model: MindWorker) -> str:
@@ -133,9 +134,78 @@ def test_a_model_that_is_missing_is_told_to_who_loads_it():
     run(main())
 
 
+def test_a_model_that_does_not_fit_is_loaded_in_a_smaller_form():
+    async def main() -> None:
+        asked: list[Form] = []
+
+        def choose(form: Form) -> Choice:
+            asked.append(form)
+            return scripted("MindEngine", Script(faults=(Fault("out_of_memory", call=0),) if form == "full" else ()))
+
+        model = MindWorker("mind", choose, load_seconds=10.0, deadline_seconds=10.0)
+        with pytest.raises(OutOfMemory):
+            await model.load()
+        assert not model.loaded
+        await model.load("smaller")
+        assert await words(model) == "I see."
+        assert asked == ["full", "smaller"]
+        await model.evict()
+
+    run(main())
+
+
+def test_the_light_form_runs_under_our_own_interpreter():
+    async def main() -> None:
+        model = MindWorker(
+            "mind",
+            lambda _form: scripted("MindEngine"),
+            load_seconds=10.0,
+            deadline_seconds=10.0,
+            python="/no/python",
+        )
+        with pytest.raises(EngineFailed, match="/no/python"):
+            await model.load("smaller")
+        await model.load("light")
+        assert model.loaded
+        await model.evict()
+
+    run(main())
+
+
+def test_a_paused_model_waits_and_one_that_is_gone_cannot_be_paused_but_resumed():
+    async def main() -> None:
+        model = mind(Script(answers=("one two",), delay_seconds=0.01))
+        await model.load()
+        async with aclosing(model.reply(MESSAGES)) as results:
+            await anext(results)
+            await model.pause()
+            waiting = asyncio.ensure_future(anext(results))
+            assert not (await asyncio.wait([waiting], timeout=0.1))[0]
+            model.resume()
+            assert await waiting == Piece("one")
+        await model.pause()
+        await model.evict()
+        model.resume()
+        with pytest.raises(WorkerDied, match="not loaded"):
+            await model.pause()
+
+    run(main())
+
+
+def test_a_reply_that_was_begun_goes_on_after_its_words():
+    async def main() -> None:
+        model = mind(Script(answers=("one two three",)))
+        await model.load()
+        async with aclosing(model.reply(MESSAGES, "one two")) as results:
+            assert [result async for result in results] == [PromptRead(6, 2), Piece(" three")]
+        await model.evict()
+
+    run(main())
+
+
 def test_a_voice_gives_samples_and_is_hushed_by_closing():
     async def main() -> None:
-        model = VoiceWorker("voice", lambda: scripted("VoiceEngine"), load_seconds=10.0, deadline_seconds=10.0)
+        model = VoiceWorker("voice", lambda _form: scripted("VoiceEngine"), load_seconds=10.0, deadline_seconds=10.0)
         await model.load()
         async with aclosing(model.speak(Speak("hello", speed=2.0))) as sounds:
             assert sum([len(samples) async for samples in sounds]) == 5 * 480 * 2
@@ -150,7 +220,7 @@ def test_a_voice_gives_samples_and_is_hushed_by_closing():
 def test_stt_gives_one_transcript_a_segment():
     async def main() -> None:
         script = Script(answers=("good morning",), faults=(Fault("raise", call=3),))
-        model = SttWorker("stt", lambda: scripted("SttEngine", script), load_seconds=10.0, deadline_seconds=10.0)
+        model = SttWorker("stt", lambda _form: scripted("SttEngine", script), load_seconds=10.0, deadline_seconds=10.0)
         await model.load()
         assert await model.hear(1, b"\0\0") is None
         transcript = await model.transcribe(1, b"\0\0" * 512)
