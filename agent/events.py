@@ -235,11 +235,11 @@ class TurnMeasured(Event):
     lease_wait_ms: float
     model_load_ms: float
     first_token_ms: float
-    """Prompt to first token."""
+    """Prompt to first token, without waiting and loading."""
     first_sentence_ms: float
     """First token to first sentence."""
     first_audio_ms: float
-    """First sentence to the first sample played, waiting for the commit included."""
+    """First sentence to the first sample played, waiting for the commit included, but not for a lease or a load."""
     total_ms: float
     """Last voiced sample (or the prompt, when nobody spoke) to the first sample played."""
 
@@ -255,6 +255,9 @@ class LeaseGranted(Event):
     owner: str
     light: bool
     waited_seconds: float
+    """Since it was asked for, loading included."""
+    load_seconds: float = 0.0
+    """How much of that the model was loading."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +270,14 @@ class LeaseReleased(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SwapWeighed(Event):
+    """In the middle of a reply, two models that do not fit together: finish first, or swap now."""
+
+    reason: str
+    """The decision, and the numbers that made it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelLoaded(Event):
     """A model is resident."""
 
@@ -274,7 +285,10 @@ class ModelLoaded(Event):
     engine: str
     """Which engine and file, and why that one."""
     seconds: float
-    vram_mib: int
+    footprint_mib: int
+    """What its process takes of the memory it was loaded into."""
+    heavy: bool
+    """It may not be active beside another heavy one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,6 +297,22 @@ class ModelEvicted(Event):
 
     model: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SteppedAside(Event):
+    """Every heavy model is ended, because others have the memory until `CameBack`."""
+
+    reason: str
+    """In words that can end a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameBack(Event):
+    """Heavy models may be loaded again."""
+
+    reason: str
+    """In words that can end a sentence."""
 
 
 # --- health --------------------------------------------------------------------------------------------------------

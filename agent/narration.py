@@ -158,12 +158,24 @@ class Narrator:
 
     @_line.register
     def _(self, event: e.ModelLoaded) -> Line:
-        memory = f", {event.vram_mib} MiB of GPU memory" if event.vram_mib else ""
+        memory = f", {event.footprint_mib} MiB" if event.footprint_mib else ""
         return Line("model", f"{event.model} is loaded: {one_line(event.engine)}", f"{event.seconds:.1f} s{memory}")
 
     @_line.register
     def _(self, event: e.ModelEvicted) -> Line:
         return Line("model", f"{event.model} is unloaded: {one_line(event.reason)}")
+
+    @_line.register
+    def _(self, event: e.SwapWeighed) -> Line:
+        return Line("model", one_line(event.reason))
+
+    @_line.register
+    def _(self, event: e.SteppedAside) -> Line:
+        return Line("model", f"Parley stepped aside: {one_line(event.reason)}.", "it answers from what is light")
+
+    @_line.register
+    def _(self, event: e.CameBack) -> Line:
+        return Line("model", f"Parley came back: {one_line(event.reason)}.")
 
     @_line.register
     def _(self, event: e.RoutineCrashed) -> Line:

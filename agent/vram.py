@@ -12,28 +12,28 @@ A lease is a leaf: while holding one, await only the engine, and leave only when
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from agent.bus import Bus
 from agent.clock import Clock
 from agent.engines.api import Facts
-from agent.errors import EngineError, EngineFailed, EngineHung, LeaseRefused, ParleyError, WorkerDied
-from agent.events import LeaseGranted, LeaseReleased, ModelEvicted, ModelLoaded, Seconds
-from agent.policy.lease_queue import home_of, in_words, lease_of, wakes_at
+from agent.errors import EngineHung, LeaseRefused, WorkerDied
+from agent.events import LeaseGranted, LeaseReleased, Seconds, SwapWeighed
+from agent.memory import Memory
+from agent.policy.lease_checkpoints import would_hand_over
+from agent.policy.lease_queue import home_of, lease_of, wakes_at
 from agent.policy.lease_terms import (
     Asked,
     Checked,
     Closed,
-    Died,
+    Decide,
     Effect,
     Evict,
-    Evicted,
     Foreseen,
     Grant,
     Happening,
@@ -41,75 +41,46 @@ from agent.policy.lease_terms import (
     Left,
     Limits,
     Load,
-    Loaded,
-    LoadFailed,
     Measure,
     Measured,
+    Pressed,
     Refuse,
     Release,
+    Relieved,
     Residence,
     Skip,
     State,
     Suspend,
     TimePassed,
 )
+from agent.policy.lease_words import in_words
 from agent.policy.leasing import step
+from agent.residency import Model, Remembered, Residency, anew
 from agent.settings import Heavy, VramSettings
 
 _LOGGER = logging.getLogger(__name__)
 
 _LOAD_GRACE_SECONDS: Final = 5.0
 """A load bounds itself; one that is not back so long after its bound is ended from here."""
-_EVICT_SECONDS: Final = 4.0
-"""An eviction bounds itself; after so long it is taken for done, and the log says so."""
 _TURNS_OF_THE_LOOP: Final = 4
 """From the publication of a sentence until the routine that speaks it has asked for its lease, with one to spare."""
-_EVICTIONS_KEPT: Final = 5
 _SAID: Final[dict[Heavy, bool | None]] = {"auto": None, "yes": True, "no": False}
-
-
-class Model(Protocol):
-    """Something that is loaded into a process of its own and evicted by ending that."""
-
-    on_died: Callable[[EngineError], None] | None
-    """Called when the process of a loaded model ended without having been evicted."""
-
-    async def load(self) -> Facts:
-        """Load it into a fresh process. Raises a ParleyError; then, and when cancelled, no process is left."""
-        ...
-
-    async def evict(self) -> None:
-        """End the process, if there is one; it is gone when this returns."""
-        ...
-
-
-class Memory(Protocol):
-    """Where models are loaded into."""
-
-    def free_mib(self) -> int | None:
-        """What is free now; None if it cannot be read."""
-        ...
-
-
-class Plenty:
-    """Memory for a machine without a GPU: there is always room."""
-
-    def free_mib(self) -> int | None:
-        """More than any model needs."""
-        return 1 << 30
 
 
 class Lease:
     """The right to run a model, for the length of a block."""
 
-    def __init__(self, vram: Vram, model: str, owner: str, kind: Kind, deadline: Seconds) -> None:
+    def __init__(self, vram: Vram, model: str, owner: str, kind: Kind, deadline: Seconds, due: Seconds) -> None:
         """Made by `Vram.lease`."""
         self.model: Final = model
         self.owner: Final = owner
         self.kind: Final[Kind] = kind
         self.deadline: Final = deadline
+        self.due: Final = due
         self.number = 0
         """What the scheduler knows it by."""
+        self.restarted = False
+        """Others had the model's memory before the last grant, so that its process is another."""
         self.waited_seconds = 0.0
         """From asking to being granted, loading included; checkpoints add to it."""
         self.load_seconds = 0.0
@@ -117,6 +88,7 @@ class Lease:
         self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done once the lease is held; the scheduler's to set."""
         self._vram = vram
+        self._paused = False
 
     async def __aenter__(self) -> Self:
         """Wait for the lease. Raises LeaseRefused at the deadline, or what the load of the model raised."""
@@ -127,22 +99,36 @@ class Lease:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the lease back."""
+        """Give the lease back; the engine must be done with whatever it was asked."""
+        self._resume()
         self._vram.leave(self)
 
-    async def checkpoint(self, deadline: Seconds | None = None) -> None:
+    async def checkpoint(self, deadline: Seconds | None = None, *, rest_seconds: float = 0.0) -> bool:
         """Let those go first who need the processor sooner; returns when the lease is held again.
 
-        For a moment in which nothing asked of the engine is lost by waiting. `deadline` is when the lease is needed
-        again at the latest; without one, everyone of the same kind who waits now goes first, and the patience is that
-        of the beginning. Raises WorkerDied if the model's process ended, LeaseRefused at the deadline.
+        False if others had the model's memory meanwhile, so that what it had half done must be begun again. The engine
+        stands still meanwhile. `deadline` is when the lease is needed again at the latest; without one, everyone of the
+        same kind who waits now goes first, and the patience is that of the beginning. `rest_seconds` is how long the
+        work will still take, as the holder thinks. Raises WorkerDied if the model's process ended, LeaseRefused at the
+        deadline.
         """
         if self._vram.is_light(self.model):
-            return
+            return True
+        self.restarted = False
         for _ in range(_TURNS_OF_THE_LOOP):
             await asyncio.sleep(0)
-        self._vram.check(self, deadline)
+        if self._vram.would_hand_over(self, deadline, rest_seconds):
+            self._paused = True
+            await self._vram.pause(self.model)
+        self._vram.check(self, deadline, rest_seconds)
         await self._be_granted()
+        self._resume()
+        return not self.restarted
+
+    def _resume(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._vram.resume(self.model)
 
     async def _be_granted(self) -> None:
         try:
@@ -166,19 +152,27 @@ class Vram:
         settings: VramSettings,
         models: Mapping[str, Model],
         *,
+        memory: Memory,
+        remembered: Remembered | None = None,
         heavy: Mapping[str, Heavy] | None = None,
-        memory: Memory | None = None,
     ) -> None:
-        """`heavy` is what the user says of each model (`auto` if absent); `memory` is plenty if not given."""
+        """`memory` is where they are loaded; `remembered` what they took before; `heavy` what the user says of each."""
         self._bus = bus
         self._clock = clock
         self._models = models
-        self._memory = memory or Plenty()
+        self._memory = memory
         self._patience = settings.lease_seconds
         said = {name: _SAID[(heavy or {}).get(name, "auto")] for name in models}
+        self._processes = Residency(bus, clock, models, memory, remembered, said, self._happen)
         self._state = State(
-            models=tuple(Residence(name=name, heavy=said[name] is not False, setting=said[name]) for name in models),
-            limits=Limits(idle_seconds=settings.idle_seconds, load_seconds=settings.load_seconds + _LOAD_GRACE_SECONDS),
+            models=tuple(self._residence(name, said[name]) for name in models),
+            limits=Limits(
+                idle_seconds=settings.idle_seconds,
+                load_seconds=settings.load_seconds + _LOAD_GRACE_SECONDS,
+                reserve_mib=settings.reserve_mib,
+                budget_mib=settings.budget_mib or None,
+                may_degrade=settings.degrade,
+            ),
         )
         self._numbers = itertools.count(1)
         self._leases: dict[int, Lease] = {}
@@ -186,25 +180,30 @@ class Vram:
         self._applying = False
         self._wake: Seconds | None = None
         self._alarm: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._loads: dict[str, asyncio.Task[None]] = {}
-        self._facts: dict[str, Facts] = {}
-        self._errors: dict[str, ParleyError] = {}
-        self._expecting: dict[str, list[asyncio.Future[Facts]]] = {}
-        self._evictions: deque[str] = deque(maxlen=_EVICTIONS_KEPT)
-        for name, model in models.items():
-            model.on_died = functools.partial(self._died, name)
+
+    def _residence(self, name: str, said: bool | None) -> Residence:
+        footprints, load_seconds = self._processes.known(name)
+        return Residence(
+            name=name,
+            heavy=said is not False,
+            setting=said,
+            forms=self._models[name].forms,
+            footprints=footprints,
+            load_seconds=load_seconds,
+        )
 
     # --- what routines use ------------------------------------------------------------------------------------------
 
-    def lease(self, model: str, *, owner: str, kind: Kind, deadline: Seconds | None = None) -> Lease:
+    def lease(
+        self, model: str, *, owner: str, kind: Kind, deadline: Seconds | None = None, due: Seconds | None = None
+    ) -> Lease:
         """The right to run `model`, to be entered; refused at `deadline` (else after the setting's patience).
 
-        Of the same kind the earliest deadline goes first.
+        Of the same kind the first that is `due` goes first; without `due`, that is the deadline.
         """
         if deadline is None:
             deadline = Seconds(self._clock.now() + self._patience)
-        return Lease(self, model, owner, kind, deadline)
+        return Lease(self, model, owner, kind, deadline, deadline if due is None else due)
 
     def is_light(self, model: str) -> bool:
         """Whether it may be active beside others; no while that is not known."""
@@ -216,22 +215,35 @@ class Vram:
 
     async def prepare(self, model: str) -> Facts:
         """Load it if it fits beside what is there, and wait for that. Raises LeaseRefused or what the load raised."""
-        if facts := self._facts.get(model):
+        if facts := self._processes.facts.get(model):
             self.prefetch(model)  # it will be used, so it does not idle
             return facts
         if self._state.closed:
             raise LeaseRefused("Parley is stopping.")
-        outcome: asyncio.Future[Facts] = asyncio.get_running_loop().create_future()
-        self._expecting.setdefault(model, []).append(outcome)
+        outcome = self._processes.expect(model)
         self.prefetch(model)
         return await outcome
 
+    # --- what the owner of the machine wants ------------------------------------------------------------------------
+
+    def press(self, reason: str) -> None:
+        """Step aside: end every process that takes memory, and load none such. `reason` can end a sentence."""
+        self._happen(Pressed(self._clock.now(), reason))
+
+    def relieve(self) -> None:
+        """There is room again."""
+        self._happen(Relieved(self._clock.now()))
+
+    async def emptied(self) -> None:
+        """Wait until the processes that are being ended are gone."""
+        await self._processes.emptied()
+
     def describe(self) -> dict[str, Any]:
         """Every model, everyone who waits and the last evictions, in words."""
-        words: dict[str, Any] = in_words(self._state, self._clock.now())
-        for name, facts in self._facts.items():
+        words: dict[str, Any] = in_words(self._state, self._clock.now(), self._memory.free_mib())
+        for name, facts in self._processes.facts.items():
             words[name] += f"; {facts.engine}"
-        return {**words, "last evictions": list(self._evictions)}
+        return {**words, "last evictions": list(self._processes.evictions)}
 
     async def __aenter__(self) -> Self:
         """Nothing is loaded before it is wanted."""
@@ -246,10 +258,7 @@ class Vram:
     async def close(self) -> None:
         """Refuse everyone who waits and end every process; a second time nothing."""
         self._happen(Closed(self._clock.now()))
-        for name in tuple(self._expecting):
-            self._disappoint(name, LeaseRefused("Parley is stopping."))
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._processes.close()
 
     # --- what a lease uses ------------------------------------------------------------------------------------------
 
@@ -258,14 +267,27 @@ class Vram:
         lease.number = next(self._numbers)
         self._leases[lease.number] = lease
         now = self._clock.now()
-        self._happen(Asked(now, lease.number, lease.model, lease.owner, lease.kind, lease.deadline))
+        self._happen(Asked(now, lease.number, lease.model, lease.owner, lease.kind, lease.deadline, lease.due))
 
-    def check(self, lease: Lease, deadline: Seconds | None) -> None:
+    def would_hand_over(self, lease: Lease, deadline: Seconds | None, rest_seconds: float) -> bool:
+        """Whether a checkpoint now would let somebody else go first."""
+        now = self._clock.now()
+        return would_hand_over(self._state, lease.number, now, deadline=deadline, rest_seconds=rest_seconds)
+
+    async def pause(self, model: str) -> None:
+        """Have the model stand still. Raises EngineError."""
+        await self._models[model].pause()
+
+    def resume(self, model: str) -> None:
+        """Let it go on."""
+        self._models[model].resume()
+
+    def check(self, lease: Lease, deadline: Seconds | None, rest_seconds: float) -> None:
         """A holder is at a checkpoint. Raises WorkerDied if its lease is void."""
         held = lease_of(self._state, lease.number)
         if held is None or held.void:
             raise WorkerDied(f"The {lease.model}'s worker ended while {lease.owner} used it.")
-        self._happen(Checked(self._clock.now(), lease.number, next(self._numbers), deadline))
+        self._happen(Checked(self._clock.now(), lease.number, next(self._numbers), deadline, rest_seconds))
 
     def leave(self, lease: Lease) -> None:
         """A holder is done, or nobody waits for the lease any more."""
@@ -318,26 +340,15 @@ class Vram:
                 self._refuse(effect)
             case Measure(model):
                 self._happenings.append(Measured(self._clock.now(), model, self._memory.free_mib()))
-            case Load(model):
-                self._loads[model] = self._spawn(self._load(model), f"load {model}")
+            case Load(model, form):
+                self._processes.load(model, form)
             case Evict(model, reason):
-                self._spawn(self._evict(model, reason, self._loads.pop(model, None)), f"evict {model}")
+                self._processes.evict(model, reason)
             case Skip(model, reason):
                 _LOGGER.info("%s is not loaded ahead: %s", model, reason)
-                self._disappoint(model, LeaseRefused(reason))
-
-    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            task.get_loop().call_exception_handler(
-                {"message": "the scheduler failed", "exception": error, "task": task}
-            )
+                self._processes.disappoint(model, LeaseRefused(reason))
+            case Decide(text):
+                self._bus.publish(SwapWeighed(at=self._clock.now(), reason=text))
 
     # --- leases -----------------------------------------------------------------------------------------------------
 
@@ -345,6 +356,7 @@ class Vram:
         lease = self._leases[grant.number]
         lease.waited_seconds += grant.waited_seconds
         lease.load_seconds += grant.load_seconds
+        lease.restarted = grant.restarted
         if not lease.turn.done():  # else its task was cancelled, and it leaves as soon as that runs
             lease.turn.set_result(None)
         self._bus.publish(
@@ -354,6 +366,7 @@ class Vram:
                 owner=lease.owner,
                 light=grant.light,
                 waited_seconds=grant.waited_seconds,
+                load_seconds=grant.load_seconds,
             )
         )
 
@@ -368,77 +381,10 @@ class Vram:
             return
         match refuse.cause:
             case "load_failed":
-                lease.turn.set_exception(_anew(self._errors[lease.model]))
+                lease.turn.set_exception(anew(self._processes.errors[lease.model]))
             case "load_hung":
                 lease.turn.set_exception(EngineHung(refuse.reason))
             case "died":
                 lease.turn.set_exception(WorkerDied(refuse.reason))
             case _:
                 lease.turn.set_exception(LeaseRefused(refuse.reason))
-
-    # --- processes --------------------------------------------------------------------------------------------------
-
-    async def _load(self, name: str) -> None:
-        began = self._clock.now()
-        try:
-            facts = await self._models[name].load()
-        except ParleyError as error:
-            self._load_failed(name, error)
-        except Exception as error:  # noqa: BLE001  # the edge of a worker: whatever it is, it is no load
-            self._load_failed(name, EngineFailed(f"The {name} could not be loaded: {type(error).__name__}."))
-        else:
-            self._loaded(name, facts, began)
-
-    def _loaded(self, name: str, facts: Facts, began: Seconds) -> None:
-        if self._loads.get(name) is not asyncio.current_task():  # it was ended meanwhile, and did not heed it
-            return
-        now = self._clock.now()
-        self._facts[name] = facts
-        self._bus.publish(
-            ModelLoaded(at=now, model=name, engine=facts.engine, seconds=now - began, vram_mib=facts.vram_mib)
-        )
-        self._happen(Loaded(now, name, facts.heavy, facts.vram_mib))
-        for outcome in self._expecting.pop(name, []):
-            if not outcome.done():
-                outcome.set_result(facts)
-
-    def _load_failed(self, name: str, error: ParleyError) -> None:
-        _LOGGER.warning("%s could not be loaded: %s", name, error)
-        self._errors[name] = error
-        self._disappoint(name, error)
-        self._happen(LoadFailed(self._clock.now(), name, str(error)))
-
-    async def _evict(self, name: str, reason: str, load: asyncio.Task[None] | None) -> None:
-        """End the process; the memory it held is free when `Evicted` happens."""
-        if load and not load.done():
-            load.cancel()
-            self._disappoint(name, EngineHung(reason))
-        try:
-            async with asyncio.timeout(_EVICT_SECONDS):
-                await self._models[name].evict()
-        except Exception:
-            _LOGGER.exception("the process of %s may not have ended", name)
-        self._gone(name, reason)
-        self._happen(Evicted(self._clock.now(), name))
-
-    def _died(self, name: str, cause: EngineError) -> None:
-        if name in self._facts:  # else it is being loaded, and the load raises it
-            self._loads.pop(name, None)
-            self._gone(name, f"its process ended: {cause}")
-            self._happen(Died(self._clock.now(), name, str(cause)))
-
-    def _gone(self, name: str, reason: str) -> None:
-        if self._facts.pop(name, None):
-            self._evictions.append(f"{name}: {reason}")
-            self._bus.publish(ModelEvicted(at=self._clock.now(), model=name, reason=reason))
-
-    def _disappoint(self, name: str, error: ParleyError) -> None:
-        """Tell those who prepare a model that it will not come."""
-        for outcome in self._expecting.pop(name, []):
-            if not outcome.done():
-                outcome.set_exception(_anew(error))
-
-
-def _anew(error: ParleyError) -> ParleyError:
-    """The same error for someone else to raise: a traceback belongs to one task."""
-    return type(error)(*error.args)

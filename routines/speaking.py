@@ -15,7 +15,6 @@ from agent.events import (
     Event,
     HushIssued,
     LeaseGranted,
-    ModelLoaded,
     PromptCommitted,
     PromptIssued,
     ReplyDeclined,
@@ -32,6 +31,7 @@ from agent.events import (
 )
 from agent.policy.measuring import Ledger, observe
 from agent.policy.played import words_played
+from agent.policy.prebuffering import Pace, lead_seconds, produced, replied
 from agent.sound.api import Loudspeaker, PlaybackEnded, PlaybackStarted
 from agent.vram import Vram
 
@@ -51,13 +51,25 @@ class _Speech:
     said: list[tuple[str, int]] = field(default_factory=list)
     """Texts that were synthesised, with their lengths in samples."""
     held: list[bytes] = field(default_factory=list)
-    """Samples that wait for the commit."""
+    """Samples that wait for the commit, or for enough of them."""
+    made_at: Seconds | None = None
+    """When the last sentence was complete."""
     finished: bool = False
     """All samples are here."""
-    sent: bool = False
-    """Samples have gone to the loudspeaker."""
+    sent: int = 0
+    """Samples that have gone to the loudspeaker."""
     started_at: Seconds | None = None
     task: asyncio.Task[None] | None = None
+
+    @property
+    def held_seconds(self) -> float:
+        """How much sound waits."""
+        return sum(map(len, self.held)) / _SAMPLE_BYTES / SAMPLE_RATE
+
+    @property
+    def made_seconds(self) -> float:
+        """How much sound was made in all."""
+        return sum(samples for _, samples in self.said) / SAMPLE_RATE
 
 
 class Speaking:
@@ -74,7 +86,6 @@ class Speaking:
         SpeechPaused,
         UtteranceHeard,
         LeaseGranted,
-        ModelLoaded,
     )
 
     def __init__(
@@ -97,6 +108,7 @@ class Speaking:
         self._manner = manner
         self._speeches: dict[Turn, _Speech] = {}
         self._ledger = Ledger()
+        self._pace = Pace()
 
     async def run(self) -> None:
         """Speak for as long as the companion lives; whatever sounds is ended on the way out."""
@@ -148,13 +160,14 @@ class Speaking:
         except ParleyError as error:
             self._fail(speech, str(error))
         speech.finished = True
+        self._pace = replied(self._pace, sound_seconds=speech.made_seconds)
         self._send(speech, ())
 
     async def _say(self, speech: _Speech, text: str) -> None:
         """Synthesise one sentence under a lease."""
         request = Speak(text=text, voice=speech.manner.voice, speed=speech.manner.speed)
         async with (
-            self._vram.lease("voice", owner="speaking", kind="replying"),
+            self._vram.lease("voice", owner="speaking", kind="replying", due=self._runs_dry_at()),
             aclosing(self._voice.speak(request)) as chunks,
         ):
             speech.said.append((text, 0))
@@ -163,14 +176,33 @@ class Speaking:
                 self._send(speech, (samples,))
         if not speech.said[-1][1]:
             raise EngineError("The voice gave no sound for a sentence; see the log of the voice worker.")
+        self._keep_pace(speech)
+
+    def _keep_pace(self, speech: _Speech) -> None:
+        """Measure how long this sentence took since the one before; the first has none."""
+        now = self._clock.now()
+        if speech.made_at is not None:
+            sound_seconds = speech.said[-1][1] / SAMPLE_RATE
+            self._pace = produced(self._pace, work_seconds=now - speech.made_at, sound_seconds=sound_seconds)
+        speech.made_at = now
+
+    def _runs_dry_at(self) -> Seconds:
+        """When the loudspeaker will have played all that it was given; now, if nothing sounds."""
+        ends = [
+            Seconds(speech.started_at + speech.sent / SAMPLE_RATE)
+            for speech in self._speeches.values()
+            if speech.started_at is not None
+        ]
+        return max([self._clock.now(), *ends])
 
     def _send(self, speech: _Speech, chunks: Sequence[bytes]) -> None:
-        """Pass samples on once the turn is committed, and end it when they are all passed on."""
+        """Pass samples on once the turn is committed and has its lead, and end it when they are all passed on."""
         speech.held.extend(chunks)
-        if speech.committed:
+        has_lead = speech.sent or speech.finished or speech.held_seconds >= lead_seconds(self._pace)
+        if speech.committed and has_lead:
             for samples in speech.held:
                 self._loudspeaker.play(speech.turn, samples)
-                speech.sent = True
+                speech.sent += len(samples) // _SAMPLE_BYTES
             speech.held.clear()
         if speech.finished and not speech.held:
             if speech.sent:

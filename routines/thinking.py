@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.bus import Bus, Inbox
 from agent.clock import Clock
-from agent.engines.api import Mind, MindResult, Piece, PromptRead
+from agent.engines.api import Mind, Piece, PromptRead
 from agent.errors import ParleyError
 from agent.events import (
     Event,
@@ -29,6 +30,11 @@ from agent.policy.history import History
 from agent.policy.reading import Reading, finish, read
 from agent.vram import Lease, Vram
 
+_USUAL_SENTENCES: Final = 3.0
+"""Of a reply, until some were counted."""
+_WEIGHT: Final = 0.3
+"""Of the newest reply in a running mean."""
+
 
 @dataclass
 class _Draft:
@@ -37,7 +43,11 @@ class _Draft:
     prompt: PromptIssued
     reading: Reading = field(default_factory=Reading)
     sentences: int = 0
+    text: str = ""
+    """All that the model wrote so far."""
     first_token_at: Seconds | None = None
+    waited_seconds: float = 0.0
+    """What its lease had waited for until the first token."""
     prompt_tokens: int = 0
     reused_tokens: int = 0
 
@@ -66,6 +76,7 @@ class Thinking:
         self._system_prompt = system_prompt
         self.history = history or History()
         self._drafts: dict[Turn, asyncio.Task[None]] = {}
+        self._usual_sentences = _USUAL_SENTENCES
 
     async def run(self) -> None:
         """Answer prompts for as long as the companion lives."""
@@ -115,11 +126,9 @@ class Thinking:
             self._pass_on(draft, read(draft.reading, prompt.verbatim))
         else:
             kind = "remark" if prompt.occasion else "replying"
-            async with (
-                self._vram.lease("mind", owner="thinking", kind=kind) as lease,
-                aclosing(self._reply(draft)) as results,
-            ):
-                await self._stream(draft, results, lease)
+            async with self._vram.lease("mind", owner="thinking", kind=kind) as lease:
+                while not await self._stream(draft, lease):
+                    pass
         self._pass_on(draft, finish(draft.reading))
         if draft.reading.declined:
             return ReplyDeclined(at=self._clock.now(), turn=prompt.turn)
@@ -131,20 +140,36 @@ class Thinking:
             reused_tokens=draft.reused_tokens,
         )
 
-    def _reply(self, draft: _Draft) -> AsyncGenerator[MindResult, None]:
-        return self._mind.reply(record.messages(self.history, self._system_prompt(), draft.prompt))
+    async def _stream(self, draft: _Draft, lease: Lease) -> bool:
+        """Take the reply from where the draft stands; False if it must be begun again from there."""
+        messages = record.messages(self.history, self._system_prompt(), draft.prompt)
+        async with aclosing(self._mind.reply(messages, draft.text)) as results:
+            async for result in results:
+                match result:
+                    case PromptRead():
+                        draft.prompt_tokens, draft.reused_tokens = result.prompt_tokens, result.reused_tokens
+                    case Piece():
+                        self._note_first_token(draft, lease)
+                        draft.text += result.text
+                        sentences = self._pass_on(draft, read(draft.reading, result.text))
+                        rest_seconds = self._rest_seconds(draft, lease)
+                        if sentences and not await lease.checkpoint(rest_seconds=rest_seconds):
+                            return False
+                        if draft.reading.declined:
+                            return True
+        self._usual_sentences += _WEIGHT * (draft.sentences - self._usual_sentences)
+        return True
 
-    async def _stream(self, draft: _Draft, results: AsyncGenerator[MindResult, None], lease: Lease) -> None:
-        async for result in results:
-            match result:
-                case PromptRead():
-                    draft.prompt_tokens, draft.reused_tokens = result.prompt_tokens, result.reused_tokens
-                case Piece():
-                    draft.first_token_at = draft.first_token_at or self._clock.now()
-                    if self._pass_on(draft, read(draft.reading, result.text)):
-                        await lease.checkpoint()
-                    if draft.reading.declined:
-                        return
+    def _note_first_token(self, draft: _Draft, lease: Lease) -> None:
+        if draft.first_token_at is None:
+            draft.first_token_at, draft.waited_seconds = self._clock.now(), lease.waited_seconds
+
+    def _rest_seconds(self, draft: _Draft, lease: Lease) -> float:
+        """How long a reply of the usual length would still take at the pace so far."""
+        if draft.first_token_at is None or not draft.sentences:
+            return 0.0
+        computing = self._clock.now() - draft.first_token_at - (lease.waited_seconds - draft.waited_seconds)
+        return max(0.0, self._usual_sentences - draft.sentences) * computing / draft.sentences
 
     def _pass_on(self, draft: _Draft, step: tuple[Reading, tuple[str, ...]]) -> int:
         """Publish the sentences that have become certain; how many there were."""

@@ -15,7 +15,7 @@ from agent import events as e
 from agent.bus import Bus
 from agent.clock import Clock
 from agent.companion import Companion
-from agent.engines.in_process import ScriptedEar, ScriptedMind, ScriptedStt, ScriptedVoice
+from agent.engines.in_process import ScriptedEar, ScriptedMind, ScriptedModel, ScriptedStt, ScriptedVoice
 from agent.engines.scripted import Script
 from agent.errors import ParleyError
 from agent.house import House, Organs
@@ -24,8 +24,10 @@ from agent.settings import Settings
 from agent.sound.virtual import VirtualRoom
 from agent.supervisor import Supervisor
 from agent.vram import Vram
+from agent.yielding import Yielding
 from routines.listening import type_in
 from routines.prompter import Prompter
+from tests.fake_memory import FakeMemory
 
 RATE = 16_000
 PERSONALITY = Personality(
@@ -60,6 +62,8 @@ class VirtualHouse:
     voice: ScriptedVoice
     companion: Companion
     house: House
+    vram: Vram
+    memory: FakeMemory
     events: list[e.Event] = field(default_factory=list)
 
     @property
@@ -113,21 +117,34 @@ async def living(
         voice=ScriptedVoice(voice, deadline_seconds=settings.voice.deadline_seconds),
     )
     models = {"stt": organs.stt, "mind": organs.mind, "voice": organs.voice}
-    vram = Vram(bus, clock, settings.vram, models)
+    memory = FakeMemory(used_by=lambda pid: sum(_taken_mib(model, pid) for model in models.values()))
+    vram = Vram(bus, clock, settings.vram, models, memory=memory)
+    yielding = Yielding(bus, clock, vram, memory, settings.vram, pid=lambda name: models[name].pid)
     supervisor = Supervisor(bus, clock)
     companion = Companion(
-        bus, clock, asyncio.Event(), type_in=lambda text: type_in(bus, clock, text), describe=supervisor.describe
+        bus,
+        clock,
+        asyncio.Event(),
+        type_in=lambda text: type_in(bus, clock, text),
+        describe=supervisor.describe,
+        describe_models=vram.describe,
+        yielding=yielding,
     )
     made = House(settings, personality, organs, bus, clock, vram)
-    house = VirtualHouse(clock, bus, room, ear, organs.stt, organs.mind, organs.voice, companion, made)
+    house = VirtualHouse(clock, bus, room, ear, organs.stt, organs.mind, organs.voice, companion, made, vram, memory)
     bus.tap(house.events.append)
     made.furnish(supervisor)
+    supervisor.add("yielding", lambda: yielding)
     async with vram, supervisor:
         for model in models:
             with suppress(ParleyError):
                 await vram.prepare(model)
         bus.publish(e.CompanionStarted(at=clock.now(), personality=personality.digest))
         yield house
+
+
+def _taken_mib(model: ScriptedModel, pid: int) -> int:
+    return model.footprint_mib if model.loaded and pid in {0, model.pid} else 0
 
 
 def unclosed(events: list[e.Event]) -> Counter[str]:

@@ -76,103 +76,63 @@ def _is_occupied(state: State, request: Request) -> bool:
 
 def wakes_at(state: State, now: Seconds) -> Seconds | None:
     """When time alone will change something; None if only a happening can."""
+    limits = state.limits
     moments = [request.deadline for request in state.waiting]
     moments += [lease.until for lease in state.leases if not lease.void and lease.until != NEVER]
     for home in state.models:
         if home.phase == "loading":
-            moments.append(Seconds(home.since + state.limits.load_seconds))
+            moments.append(Seconds(home.since + limits.load_seconds))
+        elif home.phase == "resident" and may_idle(state, home):
+            moments.append(Seconds(home.used_at + limits.idle_seconds))
         elif home.phase == "absent" and home.retry_at > now and is_wanted(state, home):
             moments.append(home.retry_at)
-        elif may_idle(state, home):
-            moments.append(Seconds(home.used_at + state.limits.idle_seconds))
     return min(moments, default=None)
 
 
 def may_idle(state: State, home: Residence) -> bool:
-    """Nobody uses it or waits for it, so that it idles towards its end."""
-    used = any(lease.request.model == home.name for lease in state.leases)
-    return (
-        home.phase == "resident" and home.heavy and state.limits.idle_seconds > 0
-        and not used and not any(request.model == home.name for request in state.waiting)
-    )  # fmt: skip
+    """Nobody uses it or waits for it, so that it idles towards its end: what is heavy, or could be more than it is."""
+    return state.limits.idle_seconds > 0 and (home.heavy or home.form != home.forms[0]) and is_unused(state, home)
+
+
+def is_unused(state: State, home: Residence) -> bool:
+    """It is loaded, and nobody uses it or waits for it."""
+    if home.phase != "resident":
+        return False
+    name = home.name
+    for lease in state.leases:
+        if lease.request.model == name:
+            return False
+    return not _has_waiting(state, name)
 
 
 # --- where things are -----------------------------------------------------------------------------------------------
 
 
 def home_of(state: State, model: str) -> Residence:
-    """Where a model is."""
-    return next(home for home in state.models if home.name == model)
+    """Where a model is. Raises KeyError for one that there is not."""
+    for home in state.models:
+        if home.name == model:
+            return home
+    raise KeyError(model)
 
 
 def lease_of(state: State, number: int) -> Held | None:
     """The lease with this number, if it is held."""
-    return next((lease for lease in state.leases if lease.request.number == number), None)
+    for lease in state.leases:
+        if lease.request.number == number:
+            return lease
+    return None
 
 
 def is_wanted(state: State, home: Residence) -> bool:
     """Someone waits for it, or will soon."""
-    return home.foreseen or any(request.model == home.name for request in state.waiting)
+    return home.foreseen or _has_waiting(state, home.name)
+
+
+def _has_waiting(state: State, model: str) -> bool:
+    return any(request.model == model for request in state.waiting)
 
 
 def is_arranging(state: State, *phases: Phase) -> bool:
     """A heavy model is in one of these phases."""
     return any(home.heavy and home.phase in phases for home in state.models)
-
-
-# --- in words -------------------------------------------------------------------------------------------------------
-
-
-def why_waiting(state: State, request: Request) -> str:
-    """What a request waits for, in words."""
-    home = home_of(state, request.model)
-    holder = next((lease.request for lease in state.leases if not lease.light), None)
-    match home.phase:
-        case "loading":
-            return f"the {home.name} is being loaded"
-        case "evicting":
-            return f"the {home.name}'s process is being ended"
-        case "blocked":
-            return f"the memory for the {home.name} is in use"
-        case "absent" if home.health.in_a_row:
-            return f"the {home.name} is down after {_failures(home)}"
-        case "resident" if holder:
-            return f"{holder.owner} holds the {holder.model}"
-        case "resident":
-            return "others go first"
-        case _:
-            return f"the {home.name} is not loaded"
-
-
-def in_words(state: State, now: Seconds) -> dict[str, str | list[str]]:
-    """Every model, and everyone who waits and for what, for a person."""
-    words: dict[str, str | list[str]] = {home.name: _home_in_words(state, home, now) for home in state.models}
-    words["waiting"] = [
-        f"{request.owner} for the {request.model} ({request.kind}), for {now - request.asked_at:.1f} s, "
-        f"at most {request.deadline - now:.1f} s more: {why_waiting(state, request)}"
-        for request in queue(state, now)
-    ]
-    return words
-
-
-def _home_in_words(state: State, home: Residence, now: Seconds) -> str:
-    where = {
-        "absent": "not loaded",
-        "measuring": "not loaded",
-        "evicting": "being ended",
-        "blocked": "waiting for room",
-    }
-    words = where.get(home.phase, home.phase)
-    if home.phase == "resident":
-        footprint = f", {home.vram_mib} MiB of GPU memory" if home.vram_mib else ""
-        words = f"loaded, {'heavy' if home.heavy else 'light'}{footprint}"
-    for lease in state.leases:
-        if lease.request.model == home.name:
-            words += f", held by {lease.request.owner} for {now - lease.since:.1f} s"
-    if home.health.in_a_row and home.phase != "resident":
-        words += f" after {_failures(home)}"
-    return words
-
-
-def _failures(home: Residence) -> str:
-    return "a failure" if home.health.in_a_row == 1 else f"{home.health.in_a_row} failures in a row"

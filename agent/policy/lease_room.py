@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from agent.events import Seconds
-from agent.policy.lease_changes import end_lease, evict, failed, now_in, put, refuse
-from agent.policy.lease_queue import home_of, is_arranging, may_idle, queue
+from agent.policy.lease_changes import end_lease, evict, failed, now_in, put, refuse, shaped
+from agent.policy.lease_forms import less, to_be_renewed, to_load
+from agent.policy.lease_queue import home_of, is_arranging, is_wanted, may_idle, queue
 from agent.policy.lease_terms import (
     Cause,
     Died,
@@ -45,13 +46,13 @@ def measured(state: State, news: Measured, effects: list[Effect]) -> State:
     home = home_of(state, news.model)
     if home.phase != "measuring":
         return state
-    request = next((other for other in queue(state, news.at) if other.model == home.name), None)
+    request = _first_for(state, home, news.at)
     nobody_wants_it = request is None and not home.foreseen
     if nobody_wants_it or is_arranging(state, "evicting"):  # memory is coming back: look again then
         return put(state, now_in(home, "absent", news.at))
-    plan = _plan(state, home, request, news)
+    plan = plan_load(state, home, request, news.free_mib, news.at)
     if plan.outcome == "load":
-        effects.append(Load(home.name))
+        effects.append(Load(home.name, home.form))
         return put(state, now_in(home, "loading", news.at))
     if request is None:
         return _skip(state, home, plan.reason, news.at, effects)
@@ -66,28 +67,29 @@ def measured(state: State, news: Measured, effects: list[Effect]) -> State:
     return state
 
 
-def loaded(state: State, news: Loaded) -> State:
-    """It is resident, and known better than before."""
+def loaded(state: State, news: Loaded, effects: list[Effect]) -> State:
+    """It is resident, and known better than before; what takes more than the budget leaves has no room after all."""
     home = home_of(state, news.model)
     if home.phase != "loading":
         return state
-    fresh = replace(
-        now_in(home, "resident", news.at),
-        heavy=news.heavy if home.setting is None else home.setting,
-        used_at=news.at,
-        loaded_at=news.at,
-        load_seconds=news.at - home.since,
-        vram_mib=news.vram_mib,
-        foreseen=False,
-    )
-    return put(state, fresh)
+    footprints = {**dict(home.footprints), home.form: news.footprint_mib}
+    fresh = replace(home, load_seconds=news.at - home.since, footprints=tuple(sorted(footprints.items())))
+    if home.form != "light":
+        fresh = replace(fresh, heavy=news.heavy if home.setting is None else home.setting)
+    allowed_mib = _allowed_mib(put(state, fresh))
+    if fresh.heavy and allowed_mib is not None and allowed_mib < 0:
+        return _make_all_room(put(state, fresh), fresh, "took more memory than the budget leaves", news.at, effects)
+    fresh = now_in(fresh, "resident", news.at)
+    return put(state, replace(fresh, used_at=news.at, loaded_at=news.at, foreseen=False))
 
 
 def load_failed(state: State, news: LoadFailed, effects: list[Effect]) -> State:
-    """Everyone who waits for it is told."""
+    """Everyone who waits for it is told, unless it was the memory, and less of it may do or more can be had."""
     home = home_of(state, news.model)
     if home.phase != "loading":
         return state
+    if news.out_of_memory:
+        return _make_all_room(state, home, "ran out of memory", news.at, effects)
     return _give_up_load(state, home, "load_failed", news.error, news.at, effects)
 
 
@@ -120,15 +122,49 @@ def _bereave(state: State, home: Residence, now: Seconds, effects: list[Effect])
 # --- making room ----------------------------------------------------------------------------------------------------
 
 
-def _plan(state: State, home: Residence, request: Request | None, news: Measured) -> Plan:
+def plan_load(state: State, home: Residence, request: Request | None, free_mib: int | None, now: Seconds) -> Plan:
+    """What has to be done so that `request`, or foresight if that is None, gets the model."""
     return plan_swap(
         home.name,
-        home.vram_mib,
-        _residents(state, request, news.at),
-        free_mib=news.free_mib,
+        home.footprint_mib,
+        _residents(state, request, now),
+        free_mib=free_mib,
         reserve_mib=state.limits.reserve_mib,
         guess_mib=state.limits.guess_mib,
+        allowed_mib=_allowed_mib(state),
     )
+
+
+def _allowed_mib(state: State) -> int | None:
+    """What the models that are in memory leave of the budget."""
+    if state.limits.budget_mib is None:
+        return None
+    there = (home for home in state.models if home.phase in ("loading", "resident", "evicting"))
+    return state.limits.budget_mib - sum(home.footprint_mib or 0 for home in there)
+
+
+def _make_all_room(state: State, home: Residence, what: str, now: Seconds, effects: list[Effect]) -> State:
+    """A load broke the bounds of the memory: end what may be ended, and load it once more as less, if it can be that.
+
+    It is loaded as what it is where others make room that no smaller form would need. Each time there is less to end
+    or a smaller form; where there is neither, those who wait are told what was tried.
+    """
+    request = _first_for(state, home, now)
+    residents = _residents(state, request, now) if request else []
+    others = [resident.name for resident in residents if resident.footprint_mib and not resident.pinned]
+    form = less(state.limits, home)
+    if others and form in ("light", None):
+        form = home.form
+    if form is None:
+        tried = ", then ".join(home.forms[: home.forms.index(home.form) + 1])
+        reason = f"The {home.name} {what} when it was loaded ({tried}), and nothing more can be ended for it."
+        if home.foreseen:
+            effects.append(Skip(home.name, reason))
+        return _give_up_load(state, to_be_renewed(home), "no_room", reason, now, effects)
+    state = evict(state, shaped(home, form), f"{what}: it is loaded again ({form})", now, effects)
+    for name in others:
+        state = evict(state, home_of(state, name), f"made room for the {home.name}, which {what}", now, effects)
+    return state
 
 
 def _residents(state: State, request: Request | None, now: Seconds) -> list[Resident]:
@@ -138,8 +174,8 @@ def _residents(state: State, request: Request | None, now: Seconds) -> list[Resi
     return [
         Resident(
             name=home.name,
-            vram_mib=home.vram_mib or 0,
-            reload_seconds=home.load_seconds,
+            footprint_mib=home.footprint_mib or 0,
+            reload_seconds=home.load_seconds or 0.0,
             used_at=home.used_at,
             pinned=_pin(state, home, before),
         )
@@ -166,6 +202,11 @@ def _skip(state: State, home: Residence, reason: str, now: Seconds, effects: lis
     if home.foreseen:
         effects.append(Skip(home.name, reason))
     return put(state, replace(now_in(home, "absent", now), foreseen=False))
+
+
+def _first_for(state: State, home: Residence, now: Seconds) -> Request | None:
+    """Who waits for it most urgently."""
+    return next((request for request in queue(state, now) if request.model == home.name), None)
 
 
 def _waiting_for(state: State, home: Residence) -> list[Request]:
@@ -200,25 +241,36 @@ def _give_up_load(
 
 
 def unload_idle(state: State, now: Seconds, effects: list[Effect]) -> State:
-    """A heavy model that nobody used for its time is ended."""
+    """A model that nobody used for its time is ended."""
+    seconds = state.limits.idle_seconds
     for home in state.models:
-        if may_idle(state, home) and home.used_at + state.limits.idle_seconds <= now:
-            state = evict(state, home, f"nobody used it for {state.limits.idle_seconds:g} s", now, effects)
+        if home.used_at + seconds <= now and may_idle(state, home):
+            state = evict(state, to_be_renewed(home), f"nobody used it for {seconds:g} s", now, effects)
     return state
 
 
 def start_loads(state: State, now: Seconds, effects: list[Effect]) -> State:
     """Begin with what is wanted most urgently; light models need not be measured."""
+    absent = {
+        home.name for home in state.models if home.phase == "absent" and home.retry_at <= now and is_wanted(state, home)
+    }
+    if not absent:
+        return state
     wanted = [request.model for request in queue(state, now)]
     wanted += [home.name for home in state.models if home.foreseen]
     for name in dict.fromkeys(wanted):
-        home = home_of(state, name)
-        if home.phase != "absent" or now < home.retry_at:
-            continue
-        if not home.heavy:
-            effects.append(Load(name))
-            state = put(state, now_in(home, "loading", now))
-        elif not is_arranging(state, "measuring", "loading", "evicting"):
-            effects.append(Measure(name))
-            state = put(state, now_in(home, "measuring", now))
+        if name in absent:
+            state = _start_load(state, to_load(state, home_of(state, name)), now, effects)
     return state
+
+
+def _start_load(state: State, home: Residence, now: Seconds, effects: list[Effect]) -> State:
+    if not home.heavy:
+        effects.append(Load(home.name, home.form))
+        return put(state, now_in(home, "loading", now))
+    if state.yielding and home.takes_memory:
+        return _skip(state, home, f"Parley has stepped aside: {state.yielding}.", now, effects)
+    if is_arranging(state, "measuring", "loading", "evicting"):
+        return put(state, home)
+    effects.append(Measure(home.name))
+    return put(state, now_in(home, "measuring", now))

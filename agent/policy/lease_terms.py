@@ -17,7 +17,10 @@ Kind = Literal["hearing", "replying", "remark", "chore"]
 Phase = Literal["absent", "measuring", "blocked", "loading", "resident", "evicting"]
 """Where a model is. `measuring`: the room for it is being looked at; `blocked`: a lease has to end first."""
 
-Cause = Literal["expired", "load_failed", "load_hung", "no_room", "died", "closed"]
+Form = Literal["full", "smaller", "light"]
+"""As what a model is loaded. `smaller` takes less memory than `full`; `light` takes none, and is not heavy."""
+
+Cause = Literal["expired", "load_failed", "load_hung", "no_room", "died", "yielded", "closed"]
 """Why a request is refused."""
 
 
@@ -42,6 +45,10 @@ class Limits:
     """Memory that is left to others."""
     guess_mib: int = 6144
     """What a model that was never measured is thought to need."""
+    budget_mib: int | None = None
+    """No more than this for all models together; None: all there is."""
+    may_degrade: bool = False
+    """What does not fit may be loaded in its light form, though Parley is not yielding."""
     restarts: RestartRules = RestartRules(free=1, longest_seconds=5.0, limit=None)  # noqa: RUF009  # it is frozen
     """How soon a model is loaded again that died or failed to load."""
 
@@ -63,6 +70,8 @@ class Request:
     """Its order among equals."""
     suspended: bool = False
     """It held the lease and gave way at a checkpoint: half of its work lives in the model's process."""
+    restarted: bool = False
+    """It held the lease and lost its model's process to others: what it had done must be begun again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +102,31 @@ class Residence:
     used_at: Seconds = Seconds(0.0)
     """The end of its last lease, or the last sign that it will be needed."""
     loaded_at: Seconds = Seconds(0.0)
-    load_seconds: float = 0.0
-    """How long its last load took."""
-    vram_mib: int | None = None
-    """Its footprint as measured; None if it was never loaded."""
+    load_seconds: float | None = None
+    """How long its last load took; None if that was never measured."""
+    forms: tuple[Form, ...] = ("full",)
+    """What it can be loaded as, the best first."""
+    form: Form = "full"
+    """As what it is loaded, or is to be loaded next."""
+    footprints: tuple[tuple[Form, int], ...] = ()
+    """What it took in each form that was measured, in MiB."""
+    renew: bool = False
+    """Its next load is of its best form; a process in another form ends for that once nobody uses it."""
     foreseen: bool = False
     """It will be needed soon: load it if there is room."""
     health: Health = Health()  # noqa: RUF009  # it is frozen
     retry_at: Seconds = Seconds(0.0)
     """No load before this, because the last ones ended badly."""
+
+    @property
+    def footprint_mib(self) -> int | None:
+        """What it takes in its form; None if that was never measured."""
+        return 0 if self.form == "light" else dict(self.footprints).get(self.form)
+
+    @property
+    def takes_memory(self) -> bool:
+        """It is heavy and not known to need no memory: there is no place for it while Parley is yielding."""
+        return self.heavy and self.footprint_mib != 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +138,8 @@ class State:
     waiting: tuple[Request, ...] = ()
     """In no particular order."""
     leases: tuple[Held, ...] = ()
+    yielding: str = ""
+    """Why the memory is left to others just now; empty if it is not."""
     closed: bool = False
 
 
@@ -141,6 +168,9 @@ class Asked(Happening):
     owner: str
     kind: Kind
     deadline: Seconds
+    """It is refused then."""
+    due: Seconds
+    """When it is needed: its order among its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +189,8 @@ class Checked(Happening):
     """Larger than any number or place before."""
     deadline: Seconds | None
     """When it needs the lease again; None: after those who wait now."""
+    rest_seconds: float = 0.0
+    """How long the holder would still run, it thinks, before it is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +214,7 @@ class Loaded(Happening):
 
     model: str
     heavy: bool
-    vram_mib: int
+    footprint_mib: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +223,7 @@ class LoadFailed(Happening):
 
     model: str
     error: str
+    out_of_memory: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +239,19 @@ class Evicted(Happening):
     """The answer to `Evict`: the process is gone."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed(Happening):
+    """Others need the memory: Parley yields it at once."""
+
+    reason: str
+    """In words that can end a sentence; never empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relieved(Happening):
+    """There is room again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +272,8 @@ class Grant:
     load_seconds: float
     """How much of the wait its model was loading."""
     light: bool
+    restarted: bool = False
+    """What the holder had half done with the model is gone, and must be begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +313,7 @@ class Load:
     """Start the model's process."""
 
     model: str
+    form: Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,4 +332,11 @@ class Skip:
     reason: str
 
 
-Effect = Grant | Release | Suspend | Refuse | Measure | Load | Evict | Skip
+@dataclass(frozen=True, slots=True)
+class Decide:
+    """For the journal: what was decided by which numbers."""
+
+    text: str
+
+
+Effect = Grant | Release | Suspend | Refuse | Measure | Load | Evict | Skip | Decide

@@ -5,14 +5,14 @@ in which they are applied after each happening:
 
  1. What has passed its bound ends: requests are refused; a load that hangs and a lease held too long are ended with
     the process.
- 2. A heavy model unused for its time is ended.
- 3. Models that are wanted are loaded, the most urgent first; what is in the way leaves by plan.
- 4. Leases of light models are granted as soon as the model is resident.
- 5. One heavy lease is active at a time. The next is the first of the queue: people before remarks before chores,
+ 2. While Parley yields, what is heavy and takes memory is ended, and whoever could only use such a model is refused.
+ 3. A model unused for its time is ended, and one that had to be less than it can be, once nobody uses it.
+ 4. Models that are wanted are loaded, the most urgent first; what is in the way leaves by plan.
+ 5. Leases of light models are granted as soon as the model is resident.
+ 6. One heavy lease is active at a time. The next is the first of the queue: people before remarks before chores,
     each aged, then the earliest due, then the first to have asked (`lease_queue.next_heavy` has the exceptions).
 
-A lease counts as active until its holder has left or the process that did its work is gone. Whoever gives way at a
-checkpoint keeps the model in memory, because half of its work is there.
+A lease counts as active until its holder has left or the process that did its work is gone.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from agent.events import Seconds
-from agent.policy import lease_room
+from agent.policy import lease_forms, lease_room
 from agent.policy.lease_changes import end_lease, evict, failed, now_in, put, refuse, without
-from agent.policy.lease_queue import NEVER, RANKS, home_of, lease_of, next_heavy, why_waiting
+from agent.policy.lease_checkpoints import checked
+from agent.policy.lease_queue import NEVER, home_of, lease_of, next_heavy
 from agent.policy.lease_terms import (
     Asked,
     Checked,
@@ -38,11 +39,13 @@ from agent.policy.lease_terms import (
     Loaded,
     LoadFailed,
     Measured,
+    Pressed,
     Refuse,
+    Relieved,
     Request,
     State,
-    Suspend,
 )
+from agent.policy.lease_words import why_waiting
 
 
 def step(state: State, happening: Happening) -> tuple[State, tuple[Effect, ...]]:
@@ -54,6 +57,8 @@ def step(state: State, happening: Happening) -> tuple[State, tuple[Effect, ...]]
         state = lease_room.look_again(state, now)
     state = _expire(state, now, effects)
     state = lease_room.expire_loads(state, now, effects)
+    state = lease_forms.step_aside(state, now, effects)
+    state = lease_forms.renew(state, now, effects)
     state = lease_room.unload_idle(state, now, effects)
     state = lease_room.start_loads(state, now, effects)
     state = _grant_light(state, now, effects)
@@ -64,26 +69,30 @@ def step(state: State, happening: Happening) -> tuple[State, tuple[Effect, ...]]
 # --- what a happening itself changes --------------------------------------------------------------------------------
 
 
-def _take(state: State, happening: Happening, effects: list[Effect]) -> State:  # noqa: C901  # one line each
+def _take(state: State, happening: Happening, effects: list[Effect]) -> State:  # noqa: C901, PLR0912  # one line each
     match happening:
         case Asked():
             return _ask(state, happening, effects)
         case Left():
             return _leave(state, happening, effects)
         case Checked():
-            return _check(state, happening, effects)
+            return checked(state, happening, effects)
         case Foreseen():
             return lease_room.foreseen(state, happening)
         case Measured():
             return lease_room.measured(state, happening, effects)
         case Loaded():
-            return lease_room.loaded(state, happening)
+            return lease_room.loaded(state, happening, effects)
         case LoadFailed():
             return lease_room.load_failed(state, happening, effects)
         case Died():
             return lease_room.died(state, happening, effects)
         case Evicted():
             return lease_room.evicted(state, happening, effects)
+        case Pressed(reason=reason):
+            return replace(state, yielding=reason)
+        case Relieved():
+            return lease_forms.relieved(state)
         case Closed():
             return _close(state, happening.at, effects)
         case _:
@@ -101,7 +110,7 @@ def _ask(state: State, asked: Asked, effects: list[Effect]) -> State:
         kind=asked.kind,
         asked_at=asked.at,
         deadline=asked.deadline,
-        due=asked.deadline,
+        due=asked.due,
         place=asked.number,
     )
     return replace(state, waiting=(*state.waiting, request))
@@ -116,39 +125,14 @@ def _leave(state: State, left: Left, effects: list[Effect]) -> State:
     return end_lease(state, lease, left.at, effects)
 
 
-def _check(state: State, checked: Checked, effects: list[Effect]) -> State:
-    """Hand over if someone who could run now goes before the holder."""
-    lease = lease_of(state, checked.number)
-    if lease is None or lease.void or lease.light:
-        return state
-    back = _requeued(state, lease.request, checked)
-    others = tuple(other for other in state.leases if other is not lease)
-    given_way = replace(state, leases=others, waiting=(*state.waiting, back))
-    if next_heavy(given_way, checked.at) in (back, None):
-        kept = replace(lease, until=Seconds(checked.at + state.limits.hold_seconds))
-        return replace(state, leases=(*others, kept))
-    effects.append(Suspend(checked.number, checked.at - lease.since))
-    return given_way
-
-
-def _requeued(state: State, request: Request, checked: Checked) -> Request:
-    """The holder as one who waits again: with its patience renewed, and without a deadline behind its like."""
-    deadline = due = checked.deadline
-    if deadline is None or due is None:
-        deadline = Seconds(checked.at + request.deadline - request.asked_at)
-        peers = (other.due for other in state.waiting if RANKS[other.kind] == RANKS[request.kind])
-        due = max((deadline, *peers))
-    return replace(request, asked_at=checked.at, deadline=deadline, due=due, place=checked.place, suspended=True)
-
-
 def _close(state: State, now: Seconds, effects: list[Effect]) -> State:
     state = refuse(state, state.waiting, "closed", "Parley is stopping.", effects)
-    state = replace(state, closed=True)
+    state = replace(state, closed=True, models=tuple(replace(home, foreseen=False) for home in state.models))
     for home in state.models:
         if home.phase in ("loading", "resident"):
             state = evict(state, home, "Parley is stopping", now, effects)
         elif home.phase != "evicting":
-            state = put(state, replace(now_in(home, "absent", now), foreseen=False))
+            state = put(state, now_in(home, "absent", now))
     return state
 
 
@@ -178,7 +162,7 @@ def _grant_light(state: State, now: Seconds, effects: list[Effect]) -> State:
 
 
 def _grant_heavy(state: State, now: Seconds, effects: list[Effect]) -> State:
-    if any(not lease.light for lease in state.leases):
+    if not state.waiting or any(not lease.light for lease in state.leases):
         return state
     request = next_heavy(state, now)
     return state if request is None else _grant(state, request, now, effects)
@@ -186,9 +170,11 @@ def _grant_heavy(state: State, now: Seconds, effects: list[Effect]) -> State:
 
 def _grant(state: State, request: Request, now: Seconds, effects: list[Effect]) -> State:
     home = home_of(state, request.model)
-    loading_since = max(request.asked_at, home.loaded_at - home.load_seconds)
+    loading_since = max(request.asked_at, home.loaded_at - (home.load_seconds or 0.0))
     loading = max(0.0, home.loaded_at - loading_since)
-    effects.append(Grant(request.number, now - request.asked_at, loading, light=not home.heavy))
+    restarted = request.restarted and not request.suspended
+    effects.append(Grant(request.number, now - request.asked_at, loading, light=not home.heavy, restarted=restarted))
     until = Seconds(now + state.limits.hold_seconds) if home.heavy else NEVER
     lease = Held(request=request, since=now, until=until, light=not home.heavy)
-    return replace(without(state, (request,)), leases=(*state.leases, lease))
+    waiting = tuple([other for other in state.waiting if other is not request])
+    return replace(state, waiting=waiting, leases=(*state.leases, lease))

@@ -1,18 +1,18 @@
 """Where the time of a turn went, told from the events alone.
 
-A turn's measure is complete when its first sample sounds. A stage that a turn did not have counts 0; the silence that
-was waited out between the words and the prompt has no stage of its own and is in the total.
+A turn's measure is complete when its first sample sounds. Waiting for a lease and loading a model are told apart from
+the stages in which they fell, so that these hold computing alone. A stage that a turn did not have counts 0; the
+silence that was waited out between the words and the prompt has no stage of its own and is in the total.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from agent.events import (
     Event,
     HushIssued,
     LeaseGranted,
-    ModelLoaded,
     PromptIssued,
     ReplyDeclined,
     ReplyFailed,
@@ -27,8 +27,18 @@ from agent.events import (
 
 _MOST_TURNS = 8
 """Turns that never sound are forgotten, oldest first."""
-_MODELS_OF_A_TURN = frozenset({"mind", "voice"})
-"""What the ear and its recogniser wait for belongs to the words, not to the reply."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Idle:
+    """What a model did not compute for, before the first sound needed it."""
+
+    waiting: float = 0.0
+    loading: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.waiting + self.loading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +59,9 @@ class _Open:
     prompted_at: Seconds
     words: _Words | None
     """None when nobody spoke."""
-    lease_wait_seconds: float = 0.0
-    model_load_seconds: float = 0.0
+    mind: _Idle = field(default=_Idle())
+    """Before its first sentence; a wait at a later checkpoint delays no first sound."""
+    voice: _Idle = field(default=_Idle())
     first_token_at: Seconds | None = None
     first_sentence_at: Seconds | None = None
 
@@ -80,8 +91,12 @@ def observe(ledger: Ledger, event: Event) -> tuple[Ledger, TurnMeasured | None]:
         case SpeakingStarted():
             turn = next((turn for turn in ledger.turns if turn.turn == event.turn), None)
             return _without(ledger, event.turn), _measure(turn, event.at) if turn else None
-        case LeaseGranted() | ModelLoaded() | SentenceReady():
-            return replace(ledger, turns=_noted(ledger.turns, event)), None
+        case SentenceReady():
+            turns = tuple(_with_sentence(turn, event) if turn.turn == event.turn else turn for turn in ledger.turns)
+            return replace(ledger, turns=turns), None
+        case LeaseGranted() if ledger.turns:
+            *older, latest = ledger.turns  # only the latest turn is worked for
+            return replace(ledger, turns=(*older, _with_lease(latest, event))), None
         case _:
             return ledger, None
 
@@ -93,17 +108,16 @@ def _words(ledger: Ledger, event: UtteranceHeard) -> _Words:
     return _Words(ended_at=event.speech_ended_at, paused_at=paused_at, heard_at=event.at, typed=event.source == "typed")
 
 
-def _noted(turns: tuple[_Open, ...], event: LeaseGranted | ModelLoaded | SentenceReady) -> tuple[_Open, ...]:
-    if isinstance(event, SentenceReady):
-        return tuple(_with_sentence(turn, event) if turn.turn == event.turn else turn for turn in turns)
-    if not turns or event.model not in _MODELS_OF_A_TURN:
-        return turns
-    *older, latest = turns  # only the latest turn is worked for
-    if isinstance(event, LeaseGranted):
-        waited = latest.lease_wait_seconds + event.waited_seconds
-        return (*older, replace(latest, lease_wait_seconds=waited))
-    within = min(event.seconds, event.at - latest.prompted_at)  # what was loaded ahead cost the turn nothing
-    return (*older, replace(latest, model_load_seconds=latest.model_load_seconds + within))
+def _with_lease(turn: _Open, lease: LeaseGranted) -> _Open:
+    """What the ear and its recogniser wait for belongs to the words, not to the reply."""
+    if lease.model == "mind" and turn.first_sentence_at is None:
+        return replace(turn, mind=_longer(turn.mind, lease))
+    return replace(turn, voice=_longer(turn.voice, lease)) if lease.model == "voice" else turn
+
+
+def _longer(idle: _Idle, lease: LeaseGranted) -> _Idle:
+    waited = lease.waited_seconds - lease.load_seconds
+    return _Idle(waiting=idle.waiting + waited, loading=idle.loading + lease.load_seconds)
 
 
 def _with_sentence(turn: _Open, event: SentenceReady) -> _Open:
@@ -127,11 +141,11 @@ def _measure(turn: _Open, at: Seconds) -> TurnMeasured:
         stt_ms=_ms(spoken.ended_at if spoken.paused_at is None else spoken.paused_at, spoken.heard_at)
         if spoken
         else 0.0,
-        lease_wait_ms=turn.lease_wait_seconds * 1000,
-        model_load_ms=turn.model_load_seconds * 1000,
-        first_token_ms=_ms(turn.prompted_at, turn.first_token_at),
+        lease_wait_ms=(turn.mind.waiting + turn.voice.waiting) * 1000,
+        model_load_ms=(turn.mind.loading + turn.voice.loading) * 1000,
+        first_token_ms=max(0.0, _ms(turn.prompted_at, turn.first_token_at) - turn.mind.seconds * 1000),
         first_sentence_ms=_ms(turn.first_token_at, turn.first_sentence_at),
-        first_audio_ms=_ms(turn.first_sentence_at, at),
+        first_audio_ms=max(0.0, _ms(turn.first_sentence_at, at) - turn.voice.seconds * 1000),
         total_ms=_ms(started_at, at),
     )
 

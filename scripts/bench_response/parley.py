@@ -12,6 +12,7 @@ from agent.bus import Bus
 from agent.events import CompanionStarted, Event
 from agent.house import House, Organs
 from agent.journal import Journal
+from agent.memory import Ram
 from agent.narration import Narrator
 from agent.supervisor import Supervisor
 from agent.terminal import Terminal
@@ -37,7 +38,7 @@ async def parley(stage: Stage, events: list[Event]) -> None:
         bus.tap(journal.take)
         bus.tap(terminal.take)
         heavy = {model: getattr(stage.settings, model).heavy for model in stage.models}
-        async with Vram(bus, clock, stage.settings.vram, stage.models, heavy=heavy) as vram:
+        async with Vram(bus, clock, stage.settings.vram, stage.models, memory=Ram(), heavy=heavy) as vram:
             await asyncio.gather(*(vram.prepare(model) for model in stage.models))
             supervisor = Supervisor(bus, clock)
             House(stage.settings, stage.personality, organs, bus, clock, vram).furnish(supervisor)

@@ -142,7 +142,7 @@ def _build(settings: Settings, clock: Clock, stamps: Path) -> Stage:
         chosen = getattr(settings, name)
         return kind(
             name,
-            lambda: stamped(getattr(catalog, name)(chosen), stamps / f"{name}.jsonl"),
+            lambda form: stamped(getattr(catalog, name)(chosen, form=form), stamps / f"{name}.jsonl"),
             load_seconds=_LOAD_SECONDS,
             deadline_seconds=chosen.deadline_seconds,
             python=chosen.python,

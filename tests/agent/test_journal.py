@@ -71,6 +71,7 @@ def test_each_event_is_one_line_there_at_once(path):
         "owner": "thinking",
         "light": False,
         "waited_seconds": 0.0,
+        "load_seconds": 0.0,
     }
     book.close()
 

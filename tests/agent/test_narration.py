@@ -102,8 +102,14 @@ def test_repeated_noise_is_told_once_a_minute():
 @pytest.mark.parametrize(
     ("event", "label", "words"),
     [
-        (e.ModelLoaded(at=Seconds(1), model="mind", engine="Qwen", seconds=1.4, vram_mib=3120), "model", "3120 MiB"),
+        (
+            e.ModelLoaded(at=Seconds(1), model="mind", engine="Qwen", seconds=1.4, footprint_mib=3120, heavy=True),
+            "model",
+            "3120 MiB",
+        ),
         (e.ModelEvicted(at=Seconds(1), model="mind", reason="idle"), "model", "mind is unloaded: idle"),
+        (e.SteppedAside(at=Seconds(1), reason="a game is running"), "model", "stepped aside: a game is running."),
+        (e.CameBack(at=Seconds(1), reason="the game is over"), "model", "came back: the game is over."),
         (e.RoutineCrashed(at=Seconds(1), routine="mind", error="died", retry_seconds=0.5), "crash", "again in 0.5 s"),
         (e.RoutineRestarted(at=Seconds(1), routine="mind", attempt=2), "ready", "mind runs again"),
         (e.RoutineGaveUp(at=Seconds(1), routine="mind", error="died"), "crash", "stays down: died"),

@@ -26,8 +26,23 @@ class ObedientModel:
         self.error: Exception | None = None
         self.alive = False
         self.loads = 0
+        self.forms = ("full",)
+        self.standing = False
 
-    async def load(self):
+    @property
+    def pid(self):
+        return 7 if self.alive else 0
+
+    async def pause(self):
+        self.standing = True
+
+    def resume(self):
+        self.standing = False
+
+    def key(self, form):
+        return form
+
+    async def load(self, form):
         self.loads += 1
         await asyncio.sleep(self.load_seconds)
         if self.error:
@@ -53,6 +68,9 @@ class Room:
     def free_mib(self):
         return self.total_mib - sum(model.facts.vram_mib for model in self.models.values() if model.alive)
 
+    def used_by_mib(self, _pid):
+        return None  # as where a driver does not tell: a footprint is then what is free less than before
+
 
 class House:
     """A scheduler, its models and its journal."""
@@ -62,7 +80,8 @@ class House:
         self.journal: list[Event] = []
         self.bus.tap(self.journal.append)
         self.models = models or {name: ObedientModel() for name in ("mind", "voice", "stt")}
-        memory = None if total_mib is None else Room(total_mib, self.models)
+        memory = Room(1 << 30 if total_mib is None else total_mib, self.models)
+        settings.setdefault("reserve_mib", 0)
         self.vram = Vram(self.bus, self.clock, VramSettings(**settings), self.models, heavy=heavy, memory=memory)
 
     def of(self, *kinds):
@@ -402,7 +421,7 @@ def test_a_load_that_never_returns_is_ended_and_the_next_one_works():
 
 def test_a_load_that_heeds_nothing_is_not_believed_any_more():
     class Stubborn(ObedientModel):
-        async def load(self):
+        async def load(self, _form):
             self.loads += 1
             with suppress(asyncio.CancelledError):
                 await asyncio.sleep(1e9)
@@ -553,10 +572,14 @@ def test_everything_can_be_told_in_words():
         waiting = asyncio.create_task(house.use("mind", 0.0, owner="remarks", kind="remark"))
         await asyncio.sleep(0.5)
         assert house.vram.describe() == {
-            "mind": "loaded, heavy, 3120 MiB of GPU memory, held by thinking for 1.0 s; obedient",
+            "mind": "loaded, heavy, 3120 MiB, held by thinking for 1.0 s; obedient",
             "voice": "not loaded",
             "stt": "loaded, light; obedient",
             "waiting": ["remarks for the mind (remark), for 0.5 s, at most 19.5 s more: thinking holds the mind"],
+            "next loads": [
+                f"voice: loads. The voice, not measured yet, may need 6144 MiB, and {(1 << 30) - 3120} MiB may be used."
+            ],
+            "yielding": "no",
             "last evictions": [],
         }
         await asyncio.gather(holding, waiting)

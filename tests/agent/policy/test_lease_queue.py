@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from agent.events import Seconds
-from agent.policy.lease_queue import in_words, is_wanted, queue, wakes_at, why_waiting
-from agent.policy.lease_terms import Held, Limits, Request, Residence, State
-from agent.policy.restarting import Health
+from agent.policy.lease_queue import is_wanted, queue, wakes_at
+from agent.policy.lease_terms import Limits, Request, Residence, State
 
 NOW = Seconds(10.0)
 
@@ -41,32 +39,6 @@ def test_an_aged_remark_is_due_since_it_aged():
     assert [one.number for one in queue(state, Seconds(9.9))] == [1, 3]
 
 
-@pytest.mark.parametrize(
-    ("home", "words"),
-    [
-        (mind(), "the mind is not loaded"),
-        (mind(phase="measuring"), "the mind is not loaded"),
-        (mind(phase="loading"), "the mind is being loaded"),
-        (mind(phase="evicting"), "the mind's process is being ended"),
-        (mind(phase="blocked"), "the memory for the mind is in use"),
-        (mind(phase="resident"), "others go first"),
-        (mind(health=Health(1)), "the mind is down after a failure"),
-        (mind(health=Health(3)), "the mind is down after 3 failures in a row"),
-    ],
-)
-def test_everyone_who_waits_can_be_told_why(home, words):
-    state = State(models=(home,), waiting=(request(1),))
-    assert why_waiting(state, state.waiting[0]) == words
-    assert words in in_words(state, NOW)["waiting"][0]
-
-
-def test_the_holder_is_named():
-    held = Held(request=request(1), since=Seconds(8.0), until=Seconds(128.0), light=False)
-    state = State(models=(mind(phase="resident", vram_mib=3120),), waiting=(request(2),), leases=(held,))
-    assert why_waiting(state, state.waiting[0]) == "thinking holds the mind"
-    assert in_words(state, NOW)["mind"] == "loaded, heavy, 3120 MiB of GPU memory, held by thinking for 2.0 s"
-
-
 def test_what_is_foreseen_is_wanted():
     assert is_wanted(State(models=()), mind(foreseen=True))
     assert not is_wanted(State(models=()), mind())
@@ -80,3 +52,19 @@ def test_a_retry_that_is_over_needs_no_alarm():
     state = State(models=(mind(foreseen=True, retry_at=Seconds(9.0)),))
     assert wakes_at(state, NOW) is None
     assert wakes_at(state, Seconds(8.0)) == 9.0
+
+
+def test_what_is_due_sooner_goes_first_though_it_may_wait_longer():
+    sooner = request(2, due=Seconds(12.0), deadline=Seconds(99.0))
+    state = State(models=(mind(),), waiting=(request(1, due=Seconds(15.0), deadline=Seconds(15.0)), sooner))
+    assert [one.number for one in queue(state, NOW)] == [2, 1]
+
+
+def test_a_model_idles_while_nobody_uses_it_unless_it_is_light_by_nature():
+    resident = {"phase": "resident", "used_at": Seconds(5.0)}
+    for home, wakes in (
+        (mind(**resident), 905.0),
+        (replace(mind(**resident), heavy=False), None),
+        (replace(mind(**resident, form="light", forms=("full", "light")), heavy=False), 905.0),
+    ):
+        assert wakes_at(State(models=(home,), limits=Limits(idle_seconds=900.0)), NOW) == wakes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
@@ -11,104 +11,33 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from agent.events import Seconds
-from agent.policy.lease_queue import queue, wakes_at, why_waiting
+from agent.policy.lease_queue import queue, wakes_at
 from agent.policy.lease_terms import (
     Asked,
     Checked,
     Closed,
     Died,
-    Effect,
     Evict,
     Evicted,
     Foreseen,
     Grant,
-    Happening,
     Left,
-    Limits,
     Load,
     Loaded,
     LoadFailed,
     Measure,
     Measured,
-    Refuse,
+    Pressed,
     Release,
-    Residence,
+    Relieved,
     Skip,
     State,
-    Suspend,
     TimePassed,
 )
-from agent.policy.leasing import step
+from agent.policy.lease_words import why_waiting
 from agent.policy.restarting import RestartRules
+from tests.agent.policy.lease_desk import PLENTY, Desk, heavy, light
 from tests.agent.policy.lease_worlds import SMALL, World, advance, answers, explore, settle, world
-
-PLENTY = 1 << 30
-
-
-class Desk:
-    """A scheduler driven by hand: every effect is collected, and answered only when the test says so."""
-
-    def __init__(self, *models: Residence, **limits: Any) -> None:
-        self.state = State(models=models, limits=Limits(**limits))
-        self.now = 0.0
-        self.effects: list[Effect] = []
-        self.numbers = itertools.count(1)
-
-    def happen(self, happening: Happening) -> tuple[Effect, ...]:
-        self.state, effects = step(self.state, happening)
-        self.effects += effects
-        return effects
-
-    def ask(self, model: str, *, within: float = 20.0, kind: Any = "replying", owner: str = "someone") -> int:
-        number = next(self.numbers)
-        self.happen(Asked(Seconds(self.now), number, model, owner, kind, Seconds(self.now + within)))
-        return number
-
-    def leave(self, number: int) -> tuple[Effect, ...]:
-        return self.happen(Left(Seconds(self.now), number))
-
-    def check(self, number: int, within: float | None = None) -> tuple[Effect, ...]:
-        deadline = None if within is None else Seconds(self.now + within)
-        return self.happen(Checked(Seconds(self.now), number, next(self.numbers), deadline))
-
-    def load(self, model: str, *, heavy: bool = True, vram_mib: int = 0, free_mib: int | None = PLENTY) -> None:
-        if self.phase(model) == "measuring":
-            self.happen(Measured(Seconds(self.now), model, free_mib))
-        self.happen(Loaded(Seconds(self.now), model, heavy, vram_mib))
-
-    def evicted(self, model: str) -> None:
-        self.happen(Evicted(Seconds(self.now), model))
-
-    def measured(self, model: str, free_mib: int | None) -> tuple[Effect, ...]:
-        return self.happen(Measured(Seconds(self.now), model, free_mib))
-
-    def resident(self, *models: str, vram_mib: int = 0) -> None:
-        for model in models:
-            self.happen(Foreseen(Seconds(self.now), model))
-            self.load(model, vram_mib=vram_mib)
-        self.effects.clear()
-
-    def wait(self, seconds: float) -> tuple[Effect, ...]:
-        self.now += seconds
-        return self.happen(TimePassed(Seconds(self.now)))
-
-    def phase(self, model: str) -> str:
-        return next(home.phase for home in self.state.models if home.name == model)
-
-    def holds(self, number: int) -> bool:
-        return any(lease.request.number == number and not lease.void for lease in self.state.leases)
-
-    def refusal(self, number: int) -> Refuse | None:
-        return next((e for e in self.effects if isinstance(e, Refuse) and e.number == number), None)
-
-
-def heavy(name: str, setting: bool | None = True) -> Residence:
-    return Residence(name=name, heavy=True, setting=setting)
-
-
-def light(name: str) -> Residence:
-    return Residence(name=name, heavy=False, setting=False)
-
 
 # --- loading and granting -------------------------------------------------------------------------------------------
 
@@ -119,7 +48,7 @@ def test_a_model_is_loaded_on_demand_and_then_granted():
     number = desk.ask("mind")
     assert desk.effects == [Measure("mind")]
     desk.measured("mind", PLENTY)
-    assert desk.effects[1:] == [Load("mind")]
+    assert desk.effects[1:] == [Load("mind", "full")]
     desk.now = 4.0
     desk.happen(Loaded(Seconds(4.0), "mind", True, 100))
     assert desk.effects[2:] == [Grant(number, 3.0, 3.0, light=False)]
@@ -211,7 +140,7 @@ def test_heavy_models_are_loaded_one_after_the_other():
     desk.ask("voice")
     desk.load("mind")
     assert desk.effects.count(Measure("voice")) == 1
-    assert desk.effects.index(Measure("voice")) > desk.effects.index(Load("mind"))
+    assert desk.effects.index(Measure("voice")) > desk.effects.index(Load("mind", "full"))
 
 
 def test_the_most_urgent_model_is_loaded_first():
@@ -243,6 +172,14 @@ def test_the_earliest_deadline_goes_first():
     held, later, sooner = desk.ask("mind"), desk.ask("mind", within=9), desk.ask("voice", within=3)
     desk.leave(held)
     assert (desk.holds(sooner), desk.holds(later)) == (True, False)
+
+
+def test_what_is_due_sooner_goes_first_though_its_deadline_is_later():
+    desk = Desk(heavy("mind"), heavy("voice"))
+    desk.resident("mind", "voice")
+    held, first, second = desk.ask("mind"), desk.ask("mind", within=9), desk.ask("voice", within=60, due=3)
+    desk.leave(held)
+    assert (desk.holds(second), desk.holds(first)) == (True, False)
 
 
 def test_people_go_before_remarks_and_remarks_before_chores():
@@ -297,140 +234,6 @@ def test_a_chore_does_not_start_in_front_of_someone_whose_model_loads():
     chore = desk.ask("voice", kind="chore")
     desk.load("mind")
     assert (desk.holds(reply), desk.holds(chore)) == (True, False)
-
-
-# --- checkpoints ----------------------------------------------------------------------------------------------------
-
-
-def test_nobody_waits_so_a_checkpoint_changes_nothing():
-    desk = Desk(heavy("mind"))
-    desk.resident("mind")
-    number = desk.ask("mind")
-    assert desk.check(number) == ()
-    assert desk.holds(number)
-
-
-def test_a_nearer_deadline_gets_the_lease_at_a_checkpoint():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind, voice = desk.ask("mind"), desk.ask("voice", within=2)
-    desk.now = 1.0
-    assert desk.check(mind, within=3) == (Suspend(mind, 1.0), Grant(voice, 1.0, 0.0, light=False))
-    desk.leave(voice)
-    assert desk.holds(mind)
-
-
-def test_a_later_deadline_waits_at_a_checkpoint():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind, voice = desk.ask("mind"), desk.ask("voice", within=9)
-    assert desk.check(mind, within=3) == ()
-    assert not desk.holds(voice)
-
-
-def test_without_a_deadline_the_holder_goes_behind_those_who_wait():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind, voice = desk.ask("mind", within=20), desk.ask("voice", within=500)
-    desk.check(mind)
-    assert desk.holds(voice)
-
-
-def test_mind_and_voice_alternate_sentence_by_sentence():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind = desk.ask("mind")
-    for _ in range(3):
-        desk.now += 1.0
-        voice = desk.ask("voice")
-        desk.check(mind)
-        assert desk.holds(voice)
-        desk.now += 1.0
-        desk.leave(voice)
-        assert desk.holds(mind)
-
-
-def test_nobody_gives_way_to_a_chore():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind = desk.ask("mind", within=20)
-    desk.ask("voice", kind="chore", within=1)
-    assert desk.check(mind, within=20) == ()
-
-
-def test_a_chore_gives_way_to_anyone():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    chore = desk.ask("mind", kind="chore", within=1)
-    reply = desk.ask("voice", within=500)
-    desk.check(chore, within=1)
-    assert desk.holds(reply)
-
-
-def test_the_holder_goes_on_while_the_other_model_loads():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind")
-    mind = desk.ask("mind")
-    voice = desk.ask("voice")
-    desk.measured("voice", PLENTY)
-    assert desk.check(mind) == ()
-    desk.load("voice")
-    desk.check(mind)
-    assert desk.holds(voice)
-
-
-def test_the_model_of_one_who_gave_way_stays_in_memory():
-    desk = Desk(heavy("mind"), heavy("voice"), heavy("stt"), guess_mib=4000)
-    desk.resident("mind", "voice", vram_mib=4000)
-    mind, voice = desk.ask("mind"), desk.ask("voice")
-    desk.check(mind)
-    hearing = desk.ask("stt", kind="hearing", within=5)
-    desk.measured("stt", 0)
-    assert desk.phase("stt") == "blocked"
-    desk.leave(voice)
-    assert desk.effects[-2:] == [Release(voice, 0.0), Measure("stt")]
-    desk.measured("stt", 0)
-    assert desk.phase("voice") == "evicting"
-    assert desk.phase("mind") == "resident"
-    desk.evicted("voice")
-    desk.measured("stt", 3000)
-    assert desk.phase("stt") == "blocked"
-    assert desk.holds(mind), "only the one who gave way can make room"
-    desk.leave(mind)
-    desk.measured("stt", 3000)
-    desk.evicted("mind")
-    desk.load("stt")
-    assert desk.holds(hearing)
-
-
-def test_no_one_else_gets_a_model_in_the_middle_of_whose_work_someone_is():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind, voice = desk.ask("mind"), desk.ask("voice")
-    desk.check(mind)
-    other = desk.ask("mind", within=1)
-    desk.leave(voice)
-    assert (desk.holds(mind), desk.holds(other)) == (True, False)
-
-
-def test_one_who_gave_way_loses_its_work_with_its_process():
-    desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("mind", "voice")
-    mind, fresh = desk.ask("mind"), None
-    desk.ask("voice")
-    desk.check(mind)
-    fresh = desk.ask("mind")
-    desk.happen(Died(Seconds(0.0), "mind", "killed"))
-    assert desk.refusal(mind).cause == "died"
-    assert desk.refusal(fresh) is None
-
-
-def test_a_checkpoint_of_a_light_lease_is_nothing():
-    desk = Desk(light("stt"))
-    desk.ask("stt")
-    desk.load("stt")
-    assert desk.check(1) == ()
-    assert desk.holds(1)
 
 
 # --- the end of a lease ---------------------------------------------------------------------------------------------
@@ -601,19 +404,19 @@ def test_answers_that_come_too_late_are_ignored():
 
 def test_what_does_not_fit_beside_an_idle_model_takes_its_place():
     desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("voice", "mind", vram_mib=6000)
+    desk.resident("voice", "mind", footprint_mib=6000)
     desk.happen(Died(Seconds(0.0), "mind", "killed"))
     number = desk.ask("mind")
     assert desk.measured("mind", 5000) == (Evict("voice", "made room for the mind"),)
     desk.evicted("voice")
-    assert desk.measured("mind", 11000) == (Load("mind"),)
+    assert desk.measured("mind", 11000) == (Load("mind", "full"),)
     desk.load("mind")
     assert desk.holds(number)
 
 
 def test_what_does_not_fit_beside_a_leased_model_waits_for_the_lease():
     desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("voice", "mind", vram_mib=6000)
+    desk.resident("voice", "mind", footprint_mib=6000)
     desk.happen(Died(Seconds(0.0), "mind", "killed"))
     voice, mind = desk.ask("voice"), desk.ask("mind")
     assert desk.measured("mind", 5000) == ()
@@ -629,7 +432,7 @@ def test_what_does_not_fit_beside_a_leased_model_waits_for_the_lease():
 
 def test_a_model_that_someone_more_urgent_waits_for_is_not_evicted():
     desk = Desk(heavy("mind"), heavy("voice"), heavy("stt"))
-    desk.resident("mind", "voice", vram_mib=4000)
+    desk.resident("mind", "voice", footprint_mib=4000)
     desk.ask("mind")
     desk.ask("voice", within=1)
     desk.ask("stt", within=5)
@@ -639,12 +442,12 @@ def test_a_model_that_someone_more_urgent_waits_for_is_not_evicted():
 
 def test_a_load_that_cannot_fit_is_refused_before_it_starts():
     desk = Desk(heavy("mind"), reserve_mib=500)
-    desk.resident("mind", vram_mib=6000)
+    desk.resident("mind", footprint_mib=6000)
     desk.happen(Died(Seconds(0.0), "mind", "killed"))
     number = desk.ask("mind")
     desk.measured("mind", 6499)
     assert desk.refusal(number).cause == "no_room"
-    assert Load("mind") not in desk.effects
+    assert Load("mind", "full") not in desk.effects
 
 
 def test_unreadable_memory_means_no():
@@ -656,14 +459,14 @@ def test_unreadable_memory_means_no():
 
 def test_a_foreseen_model_is_loaded_only_into_free_room():
     desk = Desk(heavy("mind"), heavy("voice"))
-    desk.resident("voice", "mind", vram_mib=6000)
+    desk.resident("voice", "mind", footprint_mib=6000)
     desk.happen(Died(Seconds(0.0), "mind", "killed"))
     desk.happen(Foreseen(Seconds(0.0), "mind"))
     (skipped,) = desk.measured("mind", 5000)
     assert isinstance(skipped, Skip)
     assert desk.phase("voice") == "resident"
     desk.happen(Foreseen(Seconds(0.0), "mind"))
-    assert desk.measured("mind", 6000) == (Load("mind"),)
+    assert desk.measured("mind", 6000) == (Load("mind", "full"),)
 
 
 # --- idling and closing ---------------------------------------------------------------------------------------------
@@ -712,6 +515,16 @@ def test_closing_refuses_who_waits_and_ends_what_is_loaded():
     assert Release(mind, 0.0) in desk.effects
 
 
+def test_what_was_foreseen_while_its_process_ended_is_not_loaded_after_the_end():
+    desk = Desk(heavy("mind"), idle_seconds=5)
+    desk.resident("mind")
+    desk.wait(5.0)
+    desk.happen(Foreseen(Seconds(5.0), "mind"))
+    desk.happen(Closed(Seconds(5.0)))
+    desk.evicted("mind")
+    assert desk.phase("mind") == "absent"
+
+
 # --- every state of small worlds ------------------------------------------------------------------------------------
 
 
@@ -737,6 +550,28 @@ WORLDS = {
         checks=1,
         foresights=1,
     ),
+    "others need the memory": world(
+        heavy("mind", "full", "light"),
+        heavy("voice"),
+        asks=[("mind", "replying", 4), ("voice", "replying", 4)],
+        checks=1,
+        presses=2,
+    ),
+    "the memory runs out": world(
+        heavy("mind", "full", "smaller", "light"),
+        heavy("voice", "full", "smaller"),
+        asks=[("mind", "replying", 5), ("voice", "replying", 5)],
+        mishaps=2,
+        limits=replace(SMALL, may_degrade=True, budget_mib=8),
+    ),
+    "only one fits, and a swap may pay": world(
+        heavy("mind"),
+        heavy("voice"),
+        asks=[("mind", "replying", 9), ("voice", "replying", 9)],
+        total_mib=6,
+        checks=2,
+        rests=(0.0, 9.0),
+    ),
 }
 
 
@@ -754,9 +589,14 @@ class Walk(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        models = (heavy("mind"), heavy("voice"), heavy("stt", setting=None), light("ear"))
+        models = (
+            heavy("mind", "full", "smaller", "light"),
+            heavy("voice", "full", "light"),
+            heavy("stt", setting=None),
+            light("ear"),
+        )
         sizes = (("mind", 5), ("voice", 4), ("stt", 3), ("ear", 0))
-        self.world = World(State(models=models, limits=SMALL), (), sizes, total_mib=9)
+        self.world = World(State(models=models, limits=replace(SMALL, may_degrade=True)), (), sizes, total_mib=9)
         self.numbers = itertools.count(1)
 
     @property
@@ -773,7 +613,8 @@ class Walk(RuleBasedStateMachine):
         patience=st.integers(1, 9),
     )
     def ask(self, model, kind, patience):
-        self.happen(Asked(self.now, next(self.numbers), model, model, kind, Seconds(self.now + patience)))
+        deadline = Seconds(self.now + patience)
+        self.happen(Asked(self.now, next(self.numbers), model, model, kind, deadline, deadline))
 
     @precondition(lambda self: self.world.state.waiting)
     @rule(data=st.data())
@@ -782,11 +623,11 @@ class Walk(RuleBasedStateMachine):
         self.happen(Left(self.now, request.number))
 
     @precondition(lambda self: self.world.state.leases)
-    @rule(data=st.data(), within=st.none() | st.integers(1, 5))
-    def check(self, data, within):
+    @rule(data=st.data(), within=st.none() | st.integers(1, 5), rest_seconds=st.sampled_from([0.0, 1.0, 9.0]))
+    def check(self, data, within, rest_seconds):
         lease = data.draw(st.sampled_from(self.world.state.leases))
         deadline = None if within is None else Seconds(self.now + within)
-        self.happen(Checked(self.now, lease.request.number, next(self.numbers), deadline))
+        self.happen(Checked(self.now, lease.request.number, next(self.numbers), deadline, rest_seconds))
 
     @precondition(lambda self: answers(self.world))
     @rule(data=st.data())
@@ -794,18 +635,24 @@ class Walk(RuleBasedStateMachine):
         self.happen(data.draw(st.sampled_from(answers(self.world))))
 
     @precondition(lambda self: any(home.phase == "loading" for home in self.world.state.models))
-    @rule()
-    def fail_a_load(self):
+    @rule(out_of_memory=st.booleans())
+    def fail_a_load(self, out_of_memory):
         name = next(home.name for home in self.world.state.models if home.phase == "loading")
-        self.happen(LoadFailed(self.now, name, "broken"))
+        self.happen(LoadFailed(self.now, name, "broken", out_of_memory=out_of_memory))
 
-    @rule(name=st.sampled_from(["mind", "voice", "stt", "ear"]))
-    def die(self, name):
-        self.happen(Died(self.now, name, "killed"))
+    @precondition(lambda self: any(home.phase == "resident" for home in self.world.state.models))
+    @rule(data=st.data())
+    def die(self, data):
+        there = [home.name for home in self.world.state.models if home.phase == "resident"]
+        self.happen(Died(self.now, data.draw(st.sampled_from(there)), "killed"))
 
     @rule(name=st.sampled_from(["mind", "voice", "stt", "ear"]))
     def foresee(self, name):
         self.happen(Foreseen(self.now, name))
+
+    @rule(there_is_room=st.booleans())
+    def press_or_relieve(self, there_is_room):
+        self.happen(Relieved(self.now) if there_is_room else Pressed(self.now, "a game runs"))
 
     @rule(seconds=st.integers(1, 3))
     def wait(self, seconds):

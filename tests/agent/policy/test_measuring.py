@@ -5,7 +5,6 @@ import pytest
 from agent.events import (
     HushIssued,
     LeaseGranted,
-    ModelLoaded,
     PromptIssued,
     ReplyDeclined,
     SentenceReady,
@@ -41,12 +40,8 @@ def prompted(at, turn=1, words="hello"):
     )
 
 
-def granted(at, waited, model="mind"):
-    return LeaseGranted(at=at, model=model, owner="", light=False, waited_seconds=waited)
-
-
-def loaded(at, seconds, model="mind"):
-    return ModelLoaded(at=at, model=model, engine="", seconds=seconds, vram_mib=0)
+def granted(at, waited, model="mind", loading=0.0):
+    return LeaseGranted(at=at, model=model, owner="", light=False, waited_seconds=waited, load_seconds=loading)
 
 
 def sentence(at, first_token_at, turn=1, index=0):
@@ -89,9 +84,9 @@ def test_a_spoken_turn_is_measured_stage_by_stage():
         "stt_ms": 50,
         "lease_wait_ms": 50,
         "model_load_ms": 0,
-        "first_token_ms": 100,
+        "first_token_ms": 80,
         "first_sentence_ms": 200,
-        "first_audio_ms": 200,
+        "first_audio_ms": 170,
         "total_ms": 800,
     }
 
@@ -114,9 +109,41 @@ def test_a_pause_that_was_taken_back_is_not_the_end():
     assert (result.endpoint_ms, result.stt_ms) == (0, pytest.approx(300))
 
 
-def test_only_the_part_of_a_load_that_the_turn_waited_for_counts():
-    [result] = measured(heard(1.0, 0.8), prompted(1.0), loaded(1.4, 2.0), loaded(1.6, 0.1, "stt"), started(2.0))
-    assert result.model_load_ms == pytest.approx(400)
+def test_waiting_and_loading_are_no_part_of_computing():
+    [result] = measured(
+        heard(1.0, 0.8),
+        prompted(1.0),
+        granted(3.0, 2.0, loading=1.5),
+        sentence(3.2, first_token_at=3.1),
+        granted(6.2, 3.0, model="voice", loading=2.0),
+        started(6.3),
+    )
+    assert (result.lease_wait_ms, result.model_load_ms) == (pytest.approx(1500), pytest.approx(3500))
+    assert (result.first_token_ms, result.first_audio_ms) == (pytest.approx(100), pytest.approx(100))
+    assert result.total_ms == pytest.approx(
+        200
+        + sum(
+            (
+                result.lease_wait_ms,
+                result.model_load_ms,
+                result.first_token_ms,
+                result.first_sentence_ms,
+                result.first_audio_ms,
+            )
+        )
+    )
+
+
+def test_what_delays_no_first_sound_does_not_count():
+    [result] = measured(
+        heard(1.0, 0.8),
+        prompted(1.0),
+        sentence(1.2, first_token_at=1.1),
+        granted(1.3, 0.1, model="stt"),
+        granted(1.6, 0.4, model="mind"),
+        started(2.0),
+    )
+    assert (result.lease_wait_ms, result.model_load_ms, result.first_audio_ms) == (0, 0, pytest.approx(800))
 
 
 def test_the_last_words_of_several_pieces_count():

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.events import Seconds
-from agent.policy.swapping import Resident, plan_swap
+from agent.policy.swapping import Resident, plan_swap, weigh_swap
 
 
-def resident(name, vram_mib=1000, reload_seconds=1.0, used_at=0.0, pinned=""):
+def resident(name, footprint_mib=1000, reload_seconds=1.0, used_at=0.0, pinned=""):
     return Resident(
-        name=name, vram_mib=vram_mib, reload_seconds=reload_seconds, used_at=Seconds(used_at), pinned=pinned
+        name=name, footprint_mib=footprint_mib, reload_seconds=reload_seconds, used_at=Seconds(used_at), pinned=pinned
     )
 
 
@@ -23,6 +24,14 @@ def test_what_fits_is_loaded_and_nobody_leaves():
 def test_the_reserve_is_left_to_others():
     assert plan_swap("mind", 3000, [], free_mib=3400, reserve_mib=500).outcome == "refuse"
     assert plan_swap("mind", 3000, [], free_mib=3500, reserve_mib=500).outcome == "load"
+
+
+def test_no_more_is_used_than_is_allowed():
+    assert plan_swap("mind", 3000, [], free_mib=9000, allowed_mib=2999).outcome == "refuse"
+    assert plan_swap("mind", 3000, [], free_mib=9000, allowed_mib=3000).outcome == "load"
+    assert plan_swap("mind", 3000, [], free_mib=2999, allowed_mib=9000).outcome == "refuse"
+    assert plan_swap("mind", 3000, [resident("voice", 1000)], free_mib=9000, allowed_mib=2000).evict == ("voice",)
+    assert plan_swap("mind", None, [], free_mib=9000, allowed_mib=0).outcome == "refuse"
 
 
 def test_no_more_leaves_than_has_to():
@@ -85,7 +94,7 @@ RESIDENTS = st.lists(
     st.builds(
         resident,
         name=st.uuids().map(str),
-        vram_mib=st.integers(0, 6),
+        footprint_mib=st.integers(0, 6),
         reload_seconds=st.integers(0, 5).map(float),
         pinned=st.sampled_from(["", "", "in use"]),
     ),
@@ -96,8 +105,8 @@ RESIDENTS = st.lists(
 @given(RESIDENTS, st.integers(0, 12), st.integers(-2, 8))
 def test_every_plan_keeps_its_word(residents, need_mib, free_mib):
     plan = plan_swap("mind", need_mib, residents, free_mib=free_mib)
-    sizes = {one.name: one.vram_mib for one in residents}
-    movable = sum(one.vram_mib for one in residents if not one.pinned)
+    sizes = {one.name: one.footprint_mib for one in residents}
+    movable = sum(one.footprint_mib for one in residents if not one.pinned)
     freed = sum(sizes[name] for name in plan.evict)
     assert not {one.name for one in residents if one.pinned} & set(plan.evict)
     match plan.outcome:
@@ -112,3 +121,36 @@ def test_every_plan_keeps_its_word(residents, need_mib, free_mib):
             assert free_mib + movable < need_mib <= free_mib + sum(sizes.values())
         case "refuse":
             assert free_mib + sum(sizes.values()) < need_mib
+
+
+# --- in the middle of work ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rest_seconds", "reload_seconds", "load_seconds", "swap"),
+    [
+        (5.1, 3.0, 2.0, True),
+        (5.0, 3.0, 2.0, False),
+        (4.0, 3.0, 2.0, False),
+        (0.1, 0.0, 0.0, True),
+        (500.0, None, 2.0, False),
+        (500.0, 3.0, None, False),
+    ],
+)
+def test_a_swap_pays_when_it_brings_forward_more_than_its_loads_cost(rest_seconds, reload_seconds, load_seconds, swap):
+    decision = weigh_swap(
+        "mind", "voice", rest_seconds=rest_seconds, reload_seconds=reload_seconds, load_seconds=load_seconds
+    )
+    assert decision.swap == swap
+
+
+def test_a_decision_has_its_numbers():
+    text = weigh_swap("mind", "voice", rest_seconds=4.25, reload_seconds=3.0, load_seconds=2.5).reason
+    assert text == (
+        "The mind finishes first: the voice would begin 4.2 s sooner, "
+        "but two more loads cost 5.5 s (the mind 3.0, the voice 2.5)."
+    )
+    assert (
+        "the voice takes to load is not known"
+        in weigh_swap("mind", "voice", rest_seconds=4.25, reload_seconds=3.0, load_seconds=None).reason
+    )
