@@ -61,6 +61,32 @@ def _in_words(value: Any) -> str:
     return one_line(str(value)) if value not in {None, ""} else "none"
 
 
+# --- memory ---------------------------------------------------------------------------------------------------------
+
+
+def memory(found: Mapping[str, Any]) -> Iterator[str]:
+    """How much there is, whether it is left to others, then each model, and who or what waits."""
+    memory, yielding = found["memory"], found["yielding"]
+    free, total = (_mib(memory[name]) for name in ("free_mib", "total_mib"))
+    yield f"{one_line(memory['name'])}: {free} of {total} free, {_mib(memory['reserve_mib'])} kept for others"
+    yield _left_to_others(yielding) if yielding else "left to others: no"
+    rest = {name: value for name, value in found.items() if name not in {"memory", "yielding"}}
+    yield from facts({"models": {name: value for name, value in rest.items() if isinstance(value, str)}})
+    for name, value in rest.items():
+        if not isinstance(value, str):
+            yield f"{name}{'' if value else ': none'}"
+            yield from (f"  {one_line(sentence)}" for sentence in value)
+
+
+def _mib(size: int | None) -> str:
+    return "?" if size is None else f"{size} MiB"
+
+
+def _left_to_others(yielding: Mapping[str, Any]) -> str:
+    until = f" ({dt.datetime.fromisoformat(yielding['until']):%H:%M:%S})" if yielding["until"] else ""
+    return f"left to others: {one_line(yielding['reason'])}; until {one_line(yielding['ends'])}{until}"
+
+
 # --- devices --------------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,18 +25,23 @@ from agent.control import ControlServer
 from agent.engines import catalog
 from agent.errors import DeviceError, EngineError
 from agent.events import CompanionStarted, DeviceFound, DeviceLost
+from agent.footprints import open_footprints
+from agent.game_mode import GameMode
 from agent.house import House, Organs
 from agent.journal import Journal
+from agent.memory import open_memory
 from agent.narration import Narrator
 from agent.personality import Personality
 from agent.quiet import Quiet
+from agent.residency import Model
 from agent.settings import Settings
 from agent.sound.api import Exhausted, Found, Lost
 from agent.supervisor import Supervisor
 from agent.terminal import Terminal, TerminalLogs
-from agent.vram import Model, Vram
+from agent.vram import Vram
 from agent.workers.lasting import EarWorker, SoundWorker
 from agent.workers.models import MindWorker, SttWorker, VoiceWorker
+from agent.yielding import Yielding
 from routines.listening import type_in
 
 _LASTING_LOAD_SECONDS = 60.0
@@ -96,11 +101,14 @@ def _join(left: Path, right: Path, both: Path) -> None:
 async def _live(settings: Settings, exit_after_silence: float | None) -> int:
     clock, bus, stopped = Clock(), Bus(), asyncio.Event()
     personality = personalities.load(settings.personality.name)
-    workers = _workers(settings, clock)
+    memory = open_memory(settings.vram)
+    workers = _workers(settings, clock, memory.environment)
     async with AsyncExitStack() as stack:
         stack.enter_context(_told(settings, bus, clock))
         heavy = {name: getattr(settings, name).heavy for name in workers.models}
-        vram = Vram(bus, clock, settings.vram, workers.models, heavy=heavy)
+        remembered = open_footprints(memory)
+        vram = Vram(bus, clock, settings.vram, workers.models, memory=memory, remembered=remembered, heavy=heavy)
+        yielding = Yielding(bus, clock, vram, memory, settings.vram, pid=lambda name: workers.models[name].pid)
         house = House(settings, personality, workers.organs, bus, clock, vram)
         supervisor = Supervisor(bus, clock)
         companion = Companion(
@@ -108,11 +116,9 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
             clock,
             stopped,
             type_in=lambda text: type_in(bus, clock, text),
-            describe=lambda: {
-                "personality": house.character.current.name,
-                "models": vram.describe(),
-                **supervisor.describe(),
-            },
+            describe=lambda: {"personality": house.character.current.name, **supervisor.describe()},
+            describe_models=vram.describe,
+            yielding=yielding,
         )
         await stack.enter_async_context(ControlServer(companion, started=clock.wall()))
         _stop_on_signals(stopped)
@@ -126,6 +132,9 @@ async def _live(settings: Settings, exit_after_silence: float | None) -> int:
         house.furnish(supervisor)
         supervisor.add("ear", lambda: _Kept(workers.ear))
         supervisor.add("sound", lambda: _Kept(workers.sound))
+        supervisor.add("yielding", lambda: yielding)
+        if settings.vram.yield_to in {"all", "games"}:
+            supervisor.add("games", lambda: GameMode(yielding.games_counted))
         await stack.enter_async_context(supervisor)
         beginning = asyncio.create_task(_begin(workers, vram, bus, clock, companion, personality))
         await _until(stopped, quiet, exit_after_silence, beginning)
@@ -221,34 +230,44 @@ class _Workers:
         )
 
 
-def _workers(settings: Settings, clock: Clock) -> _Workers:
-    """Nothing is started yet. Raises ModelMissing if a model that was asked for by name is not here."""
+def _workers(settings: Settings, clock: Clock, environment: Mapping[str, str]) -> _Workers:
+    """Nothing is started yet. Raises ModelMissing if a model that was asked for by name is not here.
+
+    `environment` says in which memory models go.
+    """
     catalog.stt(settings.stt)
     catalog.mind(settings.mind)
+    catalog.voice(settings.voice)
     load_seconds = settings.vram.load_seconds
     return _Workers(
         sound=SoundWorker(catalog.sound(settings.sound), clock, load_seconds=_LASTING_LOAD_SECONDS),
         ear=EarWorker(catalog.ear(settings.ear), clock, load_seconds=_LASTING_LOAD_SECONDS),
         stt=SttWorker(
             "stt",
-            lambda: catalog.stt(settings.stt),
+            lambda form: catalog.stt(settings.stt, form=form),
             load_seconds=load_seconds,
             deadline_seconds=settings.stt.deadline_seconds,
             python=settings.stt.python,
+            forms=catalog.stt_forms(settings.stt),
+            environment=environment,
         ),
         mind=MindWorker(
             "mind",
-            lambda: catalog.mind(settings.mind),
+            lambda form: catalog.mind(settings.mind, form=form),
             load_seconds=load_seconds,
             deadline_seconds=settings.mind.deadline_seconds,
             python=settings.mind.python,
+            forms=catalog.mind_forms(),
+            environment=environment,
         ),
         voice=VoiceWorker(
             "voice",
-            lambda: catalog.voice(settings.voice),
+            lambda form: catalog.voice(settings.voice, form=form),
             load_seconds=load_seconds,
             deadline_seconds=settings.voice.deadline_seconds,
-            python=settings.voice.python,
+            python=catalog.voice_python(settings.voice),
+            forms=catalog.voice_forms(),
+            environment=environment,
         ),
     )
 

@@ -6,6 +6,7 @@ Commands that only talk to a running companion must start fast, so everything el
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +19,7 @@ from typing_extensions import override
 
 from agent import __version__, remote
 from agent.errors import ParleyError
-from agent.wording import one_line
+from agent.wording import one_line, span
 
 if TYPE_CHECKING:
     from agent.configuration import Effective
@@ -32,6 +33,8 @@ _EXAMPLES = """Examples:
   parley why 5                        why it spoke or stayed silent
 
   parley ask what time of day is it   a turn typed instead of spoken
+
+  parley vram free --for 2h           leave the memory to a game
 
   parley config show                  every setting, and where it comes from
 """
@@ -62,6 +65,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(cls=_Commands, help="Look at the settings.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config_app, name="config")
+vram_app = typer.Typer(cls=_Commands, invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(vram_app, name="vram")
 
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Settings instead of ./config.toml or the user's own.")
@@ -231,6 +236,55 @@ def stop() -> None:
     typer.echo("Parley has ended.")
 
 
+@vram_app.callback()
+def vram(ctx: typer.Context) -> None:
+    """Tell what is in the memory, and who waits and why."""
+    if ctx.invoked_subcommand is None:
+        _tell_memory()
+
+
+def _tell_memory() -> None:
+    from agent import answers  # noqa: PLC0415  # not every command needs it
+
+    for line in answers.memory(remote.order("vram")):
+        typer.echo(line)
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_LONGEST_HOURS = 168
+
+
+def _seconds(duration: str) -> float:
+    """The length of a duration as people type it. Raises typer.BadParameter."""
+    found = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)([smh])", duration.strip())
+    seconds = float(found[1]) * _UNITS[found[2]] if found else 0.0
+    if not 0 < seconds <= _LONGEST_HOURS * 3600:
+        raise typer.BadParameter(f"a duration is a number and s, m or h, as in 30m; {_LONGEST_HOURS}h is the longest")
+    return seconds
+
+
+@vram_app.command()
+def free(
+    seconds: Annotated[
+        float | None,
+        typer.Option(
+            "--for", metavar="DURATION", parser=_seconds, help="As in 90s, 30m, 2h; else until it is taken back."
+        ),
+    ] = None,
+) -> None:
+    """Leave the memory to others; what is light answers."""
+    remote.order("vram_free", seconds=seconds)
+    back = "Take it back with: parley vram back"
+    typer.echo(f"The memory is free. {back if seconds is None else f'Parley takes it back in {span(seconds)}.'}")
+
+
+@vram_app.command()
+def back() -> None:
+    """Take the memory back."""
+    reason = remote.order("vram_back")
+    typer.echo(f"Not yet: {one_line(reason)}." if reason else "Parley has the memory back.")
+
+
 # --- looking around -------------------------------------------------------------------------------------------------
 
 
@@ -280,12 +334,14 @@ def main() -> None:
 
 def _plain(arguments: list[str]) -> Callable[[], None] | None:
     """What these arguments ask of the running companion, if they need no parser: typer's takes longer than the rest."""
-    orders = {"status": status, "mute": mute, "unmute": unmute, "stop": stop, "why": why}
+    orders = {"status": status, "mute": mute, "unmute": unmute, "stop": stop, "why": why, "vram": _tell_memory}
     match arguments:
         case [name] if name in orders:
             return orders[name]
         case ["why", count] if count.isascii() and count.isdigit() and 1 <= int(count) <= 1000:
             return partial(why, int(count))
+        case ["vram", "free" | "back" as name]:
+            return free if name == "free" else back
         case ["say" | "ask" as name, *words] if words and not any(word.startswith("-") for word in words):
             return partial(say if name == "say" else ask, words)
         case _:

@@ -26,6 +26,7 @@ from agent.events import (
     SpeakingEnded,
     SpeakingFailed,
 )
+from agent.yielding import Yielding
 
 _VERDICTS_KEPT = 500
 _ENDS = (ReplyFinished, ReplyDeclined, ReplyFailed, HushIssued, SpeakingEnded, SpeakingFailed)
@@ -42,13 +43,17 @@ class Companion:
         *,
         type_in: Callable[[str], None],
         describe: Callable[[], dict[str, Any]],
+        describe_models: Callable[[], dict[str, Any]],
+        yielding: Yielding,
     ) -> None:
-        """`stopped` is set to end; `type_in` takes a typed line; `describe` tells of models and routines."""
+        """`stopped` is set to end; `type_in` takes a typed line; the others tell of routines and of models."""
         self._bus = bus
         self._clock = clock
         self._stopped = stopped
         self._type_in = type_in
         self._describe = describe
+        self._describe_models = describe_models
+        self._yielding = yielding
         self._verdicts: deque[dict[str, Any]] = deque(maxlen=_VERDICTS_KEPT)
         self._muted = False
         bus.tap(self._take)
@@ -61,8 +66,21 @@ class Companion:
             "running for": round(self._clock.now()),
             "microphone": "muted" if self._muted else "open",
             "now": latest.get("reason", "I am still starting."),
+            "models": self._describe_models(),
             **self._describe(),
         }
+
+    async def vram(self) -> dict[str, Any]:
+        """Every model, who holds and who waits, the memory, and whether Parley has stepped aside."""
+        return {**self._describe_models(), **self._yielding.describe()}
+
+    async def vram_free(self, seconds: float | None) -> None:
+        """Step aside for so long, or until `vram_back`. Raises ParleyError if a process does not end."""
+        await self._yielding.free(seconds)
+
+    async def vram_back(self) -> str:
+        """The memory is needed no more; why Parley stays aside all the same, empty if it does not."""
+        return self._yielding.back()
 
     async def why(self, count: int) -> list[dict[str, Any]]:
         """The last `count` verdicts, oldest first; the last one is in force."""

@@ -28,9 +28,15 @@ _MAX_LINE: Final = 64 * 1024
 _REQUEST_SECONDS: Final = 5.0
 """Who has not asked by then is shown out."""
 _MOST_CALLERS: Final = 32
+_LONGEST_SECONDS: Final = 7 * 24 * 3600.0
+"""The memory is left to others for no longer than a week, unless until called back."""
 
 Verdict = dict[str, Any]
 """One decision: `at` (since the start), `wall` (ISO), `verdict`, `rule`, `reason`, `until` (as `at`, or None)."""
+
+Memory = dict[str, Any]
+"""`memory` (`name`, `free_mib`, `total_mib`, `reserve_mib`), `yielding` (None, or `reason`, `ends` and `until` (ISO, or
+None)), each model in words, and lists of sentences."""
 
 
 class Companion(Protocol):
@@ -66,6 +72,18 @@ class Companion(Protocol):
 
     async def devices(self) -> list[dict[str, Any]]:
         """The sound devices: the fields of `agent.sound.portaudio.Device`."""
+        ...
+
+    async def vram(self) -> Memory:
+        """What is in the memory, who waits for it, and whether it is left to others."""
+        ...
+
+    async def vram_free(self, seconds: float | None) -> None:
+        """Leave the memory to others for so long, or until `vram_back`; returns once it is free."""
+        ...
+
+    async def vram_back(self) -> str:
+        """Take the memory back; returns why that cannot be yet, empty if it can."""
         ...
 
 
@@ -160,13 +178,27 @@ class ControlServer:
                 await companion.say(_encodable(text))
             case "why", {"count": int(count), **rest} if not rest and 0 < count <= 1000:
                 await send({"result": await companion.why(count)})
-            case "status" | "devices", {**rest} if not rest:
-                await send({"result": await (companion.status() if command == "status" else companion.devices())})
+            case "vram_free", {"seconds": None | float() | int() as seconds, **rest} if not rest and _is_length(
+                seconds
+            ):
+                await companion.vram_free(seconds)
+            case "status" | "devices" | "vram" | "vram_back", {**rest} if not rest:
+                questions: dict[str, Callable[[], Awaitable[Any]]] = {
+                    "status": companion.status,
+                    "devices": companion.devices,
+                    "vram": companion.vram,
+                    "vram_back": companion.vram_back,
+                }
+                await send({"result": await questions[command]()})
             case "mute" | "unmute" | "stop", {**rest} if not rest:
                 orders = {"mute": companion.mute, "unmute": companion.unmute, "stop": companion.stop}
                 await orders[command]()
             case _:
                 raise ParleyError("the running companion does not know this command; is it of another version?")
+
+
+def _is_length(seconds: float | None) -> bool:
+    return seconds is None or 0 < seconds <= _LONGEST_SECONDS
 
 
 async def _rounds(count: int = 3) -> None:

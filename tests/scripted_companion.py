@@ -44,12 +44,22 @@ DEVICES = [
     },
 ]  # fmt: skip
 
+MEMORY = {
+    "memory": {"name": "GPU 0 (scripted)", "free_mib": 6000, "total_mib": 8000, "reserve_mib": 512},
+    "yielding": None,
+    "mind": "loaded, heavy, 4000 MiB, held by thinking for 2.1 s",
+    "stt": "loaded, light",
+    "waiting": ["speaking for the voice (replying), for 0.5 s, at most 19.5 s more: thinking holds the mind"],
+    "next loads": [],
+}
+
 
 class ScriptedCompanion:
     def __init__(self) -> None:
         self.orders: list[str] = []
         self.stopped = asyncio.Event()
         self.abandoned = asyncio.Event()
+        self.games = False
 
     async def status(self) -> dict[str, Any]:
         return {"state": "listening", "muted": False, "models": {"mind": "starter"}, "uptime_seconds": 4.0}
@@ -84,6 +94,17 @@ class ScriptedCompanion:
 
     async def devices(self) -> list[dict[str, Any]]:
         return DEVICES
+
+    async def vram(self) -> dict[str, Any]:
+        return MEMORY
+
+    async def vram_free(self, seconds: float | None) -> None:
+        self.orders.append(f"free {seconds}")
+        self.games = seconds == 60
+
+    async def vram_back(self) -> str:
+        self.orders.append("back")
+        return "a game is running" if self.games else ""
 
 
 async def serve(path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from agent import answers
 from agent.errors import DeviceError
-from tests.scripted_companion import DEVICES, VERDICTS
+from tests.scripted_companion import DEVICES, MEMORY, VERDICTS
 
 
 def test_verdicts_are_lines_and_the_last_tells_how_long_it_holds():
@@ -42,6 +42,36 @@ def test_facts_are_lines_and_what_belongs_together_is_indented():
         "owners      none",
         "turn        none",
     ]
+
+
+def test_the_memory_is_told_with_what_is_in_it_and_what_waits():
+    assert list(answers.memory(MEMORY)) == [
+        "GPU 0 (scripted): 6000 MiB of 8000 MiB free, 512 MiB kept for others",
+        "left to others: no",
+        "models",
+        "  mind  loaded, heavy, 4000 MiB, held by thinking for 2.1 s",
+        "  stt   loaded, light",
+        "waiting",
+        "  speaking for the voice (replying), for 0.5 s, at most 19.5 s more: thinking holds the mind",
+        "next loads: none",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("until", "words"),
+    [
+        (None, "left to others: a game is running; until you call it back"),
+        ("2026-01-05T09:11:00+00:00", "left to others: a game is running; until you call it back (09:11:00)"),
+    ],
+)
+def test_it_is_told_why_the_memory_is_left_to_others_and_until_when(until, words):
+    yielding = {"reason": "a game is running", "ends": "you call it back", "until": until}
+    assert list(answers.memory({**MEMORY, "yielding": yielding}))[1] == words
+
+
+def test_what_cannot_be_read_of_the_memory_is_no_figure():
+    unread = {"name": "GPU 0", "free_mib": None, "total_mib": None, "reserve_mib": 512}
+    assert next(answers.memory({**MEMORY, "memory": unread})) == "GPU 0: ? of ? free, 512 MiB kept for others"
 
 
 def test_the_chosen_devices_are_marked():

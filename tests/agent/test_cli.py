@@ -105,8 +105,20 @@ def test_an_error_of_the_companion_is_one_line_and_its_exit_code(monkeypatch):
 
 @pytest.mark.parametrize(
     "command",
-    [["status"], ["why"], ["say", "x"], ["ask", "x"], ["mute"], ["unmute"], ["stop"]],
-    ids=lambda command: command[0],
+    [
+        ["status"],
+        ["why"],
+        ["say", "x"],
+        ["ask", "x"],
+        ["mute"],
+        ["unmute"],
+        ["stop"],
+        ["vram"],
+        ["vram", "free"],
+        ["vram", "free", "--for", "5m"],
+        ["vram", "back"],
+    ],
+    ids=" ".join,
 )
 def test_a_command_without_a_companion_is_exit_code_6(command):
     found = parley(*command)
@@ -124,6 +136,32 @@ def test_commands_reach_the_companion():
         assert len(parley("why", "2").output.splitlines()) == 2
         assert "It is early." in parley("why").output
         assert "USB Headset" in parley("devices").output
+        assert "mind  loaded, heavy, 4000 MiB" in parley("vram").output
+
+
+def test_the_memory_is_left_to_others_and_taken_back():
+    with running() as companion:
+        assert parley("vram", "free").output == "The memory is free. Take it back with: parley vram back\n"
+        assert parley("vram", "back").output == "Parley has the memory back.\n"
+        assert parley("vram", "free", "--for", "1m").output == "The memory is free. Parley takes it back in 60 s.\n"
+        assert parley("vram", "back").output == "Not yet: a game is running.\n"
+        assert companion.orders == ["free None", "back", "free 60.0", "back"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"), [("90s", 90.0), ("30m", 1800.0), ("2h", 7200.0), ("1.5h", 5400.0), ("168h", 604_800.0)]
+)
+def test_a_duration_is_a_number_and_a_unit(duration, seconds):
+    with running() as companion:
+        assert parley("vram", "free", "--for", duration).exit_code == 0
+        assert companion.orders == [f"free {seconds}"]
+
+
+@pytest.mark.parametrize("duration", ["5", "m", "0s", "-5m", "1e3s", "5 min", "169h", ""])
+def test_any_other_duration_is_refused(duration):
+    found = parley("vram", "free", "--for", duration)
+    assert found.exit_code == 2
+    assert "as in 30m; 168h is the longest" in found.stderr
 
 
 def test_an_error_from_the_companion_keeps_its_exit_code():
@@ -182,6 +220,9 @@ def test_a_command_that_only_talks_imports_nothing_slow():
         ["mute"],
         ["why", "0"],
         ["say", "--x"],
+        ["vram"],
+        ["vram", "free"],
+        ["vram", "back"],
     ],
     ids=" ".join,
 )

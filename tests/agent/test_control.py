@@ -11,7 +11,7 @@ import pytest
 from agent.clock import run_virtual
 from agent.control import ControlServer
 from agent.errors import AlreadyRunning
-from tests.scripted_companion import DEVICES, STARTED, VERDICTS, ScriptedCompanion
+from tests.scripted_companion import DEVICES, MEMORY, STARTED, VERDICTS, ScriptedCompanion
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +62,10 @@ def answers(*sent: bytes) -> list[dict]:
     [
         (asked("why", count=1), [VERDICTS[-1:]]),
         (asked("devices"), [DEVICES]),
+        (asked("vram"), [MEMORY]),
+        (asked("vram_free", seconds=None), []),
+        (asked("vram_free", seconds=90), []),
+        (asked("vram_back"), [""]),
         (asked("say", text="hi"), []),
         (asked("mute"), []),
         (asked("unmute"), []),
@@ -100,6 +104,11 @@ def test_what_is_no_request_is_refused(line):
         asked("mute", now=True),
         asked("why", count=0),
         asked("__init__"),
+        asked("vram_free"),
+        asked("vram_free", seconds=0),
+        asked("vram_free", seconds=604_801),
+        asked("vram_free", seconds="90"),
+        asked("vram_free", seconds=float("nan")),
     ],
 )
 def test_an_unknown_command_is_refused(line):
