@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,11 @@ from pydantic import BaseModel
 
 from agent.errors import ModelMissing
 from agent.paths import models_dir
+from agent.policy.lease_terms import Form
 from agent.settings import EarSettings, MindSettings, SoundSettings, SttSettings, VoiceSettings
 
 FACTORIES: Final = {
+    "coqui": "agent.engines.coqui:Coqui",
     "espeak": "agent.engines.espeak:Espeak",
     "faster_whisper": "agent.engines.faster_whisper:FasterWhisper",
     "llama_cpp": "agent.engines.llama_cpp:LlamaCpp",
@@ -30,7 +32,12 @@ FACTORIES: Final = {
 STARTER: Final = Path(__file__).resolve().parent.parent / "starter" / "starter.gguf"
 """The small language model that ships with Parley."""
 
+COQUI_PYTHON: Final = Path(__file__).resolve().parents[2] / ".venv-coqui" / "bin" / "python"
+"""The interpreter that `scripts/setup coqui` makes; espeak runs in it too."""
+
 _WHISPER_FILE: Final = "model.bin"
+_XTTS_FILE: Final = "speakers_xtts.pth"
+_BUILT_IN: Final = "the built-in one, for want of memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +53,35 @@ class Choice:
     """Half a sentence for a person on why this one; empty if the settings name it."""
 
 
-def stt(settings: SttSettings, models: Path | None = None) -> Choice:
+# --- as what a model can be loaded ----------------------------------------------------------------------------------
+#
+# full     as it is set
+# smaller  with half of its layers on the GPU and half of its context
+# light    the engine that is built in, on the CPU
+
+
+def stt_forms(settings: SttSettings) -> tuple[Form, ...]:
+    """Best first; the built-in engine knows only English."""
+    return ("full", "light") if settings.language == "en" else ("full",)
+
+
+def mind_forms(starter: Path = STARTER) -> tuple[Form, ...]:
+    """Best first."""
+    return ("full", "smaller", "light") if starter.is_file() else ("full", "smaller")
+
+
+def voice_forms() -> tuple[Form, ...]:
+    """Best first."""
+    return ("full", "light")
+
+
+# --- which engine ---------------------------------------------------------------------------------------------------
+
+
+def stt(settings: SttSettings, models: Path | None = None, *, form: Form = "full") -> Choice:
     """Speech to text. Raises ModelMissing if the model that is asked for is not here."""
+    if form == "light":
+        return _choice("pocketsphinx", settings, why=_BUILT_IN)
     models = models or models_dir()
     if settings.engine == "pocketsphinx":
         return _choice("pocketsphinx", settings)
@@ -66,9 +100,20 @@ def stt(settings: SttSettings, models: Path | None = None) -> Choice:
     return _choice("pocketsphinx", settings, why=f"there is no faster-whisper model in {models}")
 
 
-def mind(settings: MindSettings, models: Path | None = None, starter: Path = STARTER) -> Choice:
+def mind(settings: MindSettings, models: Path | None = None, starter: Path = STARTER, *, form: Form = "full") -> Choice:
     """The language model. Raises ModelMissing if the model that is asked for is not here."""
-    models = models or models_dir()
+    match form:
+        case "full":
+            return _set_mind(settings, models or models_dir(), starter)
+        case "smaller":
+            choice = _set_mind(settings, models or models_dir(), starter)
+            return replace(choice, settings={**choice.settings, "smaller": True})
+        case "light":
+            on_cpu = settings.model_copy(update={"gpu_layers": 0})
+            return _choice("llama_cpp", on_cpu, model=starter, why=_BUILT_IN)
+
+
+def _set_mind(settings: MindSettings, models: Path, starter: Path) -> Choice:
     if settings.model:
         return _choice("llama_cpp", settings, model=_named(settings.model, models, "mind", suffix=".gguf"))
     path = _largest(path for path in models.glob("**/*.gguf") if _is_language_model(path))
@@ -80,10 +125,31 @@ def mind(settings: MindSettings, models: Path | None = None, starter: Path = STA
     return _choice("llama_cpp", settings, model=starter, why=why)
 
 
-def voice(settings: VoiceSettings) -> Choice:
-    """Text to speech."""
-    why = "the only voice that needs no model" if settings.engine == "auto" else ""
+def voice(settings: VoiceSettings, models: Path | None = None, *, form: Form = "full") -> Choice:
+    """Text to speech. Raises ModelMissing if the model that is asked for is not here."""
+    if form == "light":
+        name = settings.name if settings.engine == "espeak" else ""  # another engine's voice is none of espeak's
+        return _choice("espeak", settings.model_copy(update={"name": name}), why=_BUILT_IN)
+    if settings.engine == "espeak":
+        return _choice("espeak", settings)
+    models = models or models_dir()
+    if settings.model:
+        return _choice("coqui", settings, model=_named(settings.model, models, "voice", within=_XTTS_FILE))
+    path = _largest(models.glob(f"**/{_XTTS_FILE}"))
+    if path and (settings.coqui_licence or settings.engine == "coqui"):
+        return _choice("coqui", settings, model=path.parent, why=f"the XTTS model in {models}")
+    if settings.engine == "coqui":
+        raise ModelMissing(
+            f"There is no XTTS model (a directory with {_XTTS_FILE}) in {models}. "
+            'Put one there, name its directory in [voice] model, or set [voice] engine = "auto".'
+        )
+    why = f"XTTS in {models} waits for [voice] coqui_licence = true" if path else "the only voice that needs no model"
     return _choice("espeak", settings, why=why)
+
+
+def voice_python(settings: VoiceSettings) -> str:
+    """The interpreter of the voice's worker; empty for our own."""
+    return settings.python or (str(COQUI_PYTHON) if voice(settings).engine == "coqui" else "")
 
 
 def ear(settings: EarSettings) -> Choice:

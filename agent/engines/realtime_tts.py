@@ -117,7 +117,7 @@ class MutedStream:
         self._stream.feed(sentence)
         self._stream.play_async(muted=True, on_audio_chunk=arrived.put)
         try:
-            yield from _at_our_rate(self._arriving(arrived, cancelled), self._engine.rate)
+            yield from at_our_rate(self._arriving(arrived, cancelled), self._engine.rate)
         finally:
             self._engine.stop()
             self._settle()
@@ -178,7 +178,7 @@ class SilenceTrimmer:
         return np.concatenate((held, np.zeros(tail - len(held), np.int16)))
 
 
-def _at_our_rate(chunks: Iterator[bytes], rate: int) -> Iterator[bytes]:
+def at_our_rate(chunks: Iterator[bytes], rate: int) -> Iterator[bytes]:
     """Resampled as floats: for integers soxr adds dither, and the same sentence would never sound the same twice."""
     resampler = soxr.ResampleStream(rate, SAMPLE_RATE, 1, dtype="float32", quality="HQ")
     trimmer = SilenceTrimmer()

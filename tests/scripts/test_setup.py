@@ -17,11 +17,11 @@ SCRIPTS = ROOT / "scripts"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What the scripts call that every Debian has; python3 and sudo are not among it.
 PLAIN_TOOLS = "bash cat chmod comm cp cut dirname env flock grep mkdir mktemp mv rm sed sha256sum sort tail touch uname"
-# A fake Python: `-m venv` puts itself into .venv, `-m pip wheel` makes an empty wheel; it notes its calls, and can fail in pip.
+# A fake Python: `-m venv --clear DIR` puts itself into DIR, `-m pip wheel` makes an empty wheel; it notes its calls, and can fail in pip.
 FAKE_PYTHON = """#!/bin/sh
 case "$1 $2 $3" in
     --version*) echo Python 3.12.0 ;;
-    "-m venv"*) echo venv >>"$HOME/calls"; rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    "-m venv"*) echo venv >>"$HOME/calls"; rm -rf "$4"; mkdir -p "$4/bin"; cp "$0" "$4/bin/python" ;;
     "-m pip"*) echo "pip $*" >>"$HOME/calls"; [ ! -e "$HOME/no-network" ] || exit 1
         case "$*" in *" wheel "*) mkdir -p "$7"; touch "$7/fake.whl" ;; esac ;;
 esac
@@ -63,7 +63,7 @@ def bare_machine(tmp_path: Path) -> dict[str, str]:
     write_tool(tools / "dpkg-query", "#!/bin/sh\nexit 1\n")
     write_tool(tools / "apt-get", "#!/bin/sh\necho apt-get was called >&2\n")
     (tmp_path / "clone/scripts").mkdir(parents=True)
-    for name in ("setup", "run", "run.lock", "test", "test.lock"):
+    for name in ("setup", "run", "run.lock", "test", "test.lock", "coqui.lock"):
         shutil.copy(SCRIPTS / name, tmp_path / "clone/scripts")
     return {"PATH": str(tools), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
 
@@ -92,7 +92,7 @@ def test_every_script_is_executable_bash_without_syntax_errors(name: str) -> Non
 def test_an_unknown_purpose_is_refused_with_the_usage() -> None:
     done = start(SCRIPTS / "setup", "everything")
     assert done.returncode == 2
-    assert done.stderr == "usage: scripts/setup [run|test]\n"
+    assert done.stderr == "usage: scripts/setup [run|test|coqui]\n"
 
 
 @pytest.mark.parametrize("script", ["run", "test"])
@@ -117,6 +117,23 @@ def test_a_second_set_up_does_nothing(furnished_machine: dict[str, str], tmp_pat
     for purpose in ("test", "run"):
         done = start(setup, purpose, env=furnished_machine)
         assert (done.returncode, done.stderr, calls.exists()) == (0, "", False)
+
+
+def test_xtts_gets_an_environment_of_its_own_once(furnished_machine: dict[str, str], tmp_path: Path) -> None:
+    setup, calls = tmp_path / "clone/scripts/setup", tmp_path / "calls"
+    assert start(setup, "coqui", env=furnished_machine).stderr.endswith("parley setup: ready\n")
+    assert "--requirement scripts/coqui.lock" in calls.read_text()
+    assert (tmp_path / "clone/.venv-coqui/bin/python").exists()
+    assert not (tmp_path / "clone/.venv").exists()
+    calls.unlink()
+    done = start(setup, "coqui", env=furnished_machine)
+    assert (done.returncode, done.stderr, calls.exists()) == (0, "", False)
+
+
+def test_what_both_environments_hold_has_one_version() -> None:
+    xtts, others = locked("coqui"), locked("run")
+    assert {name: version for name, version in xtts.items() if others.get(name, version) != version} == {}
+    assert not xtts.keys() & built_apart().keys()
 
 
 def test_what_an_interrupted_set_up_left_behind_is_made_anew(furnished_machine: dict[str, str], tmp_path: Path) -> None:

@@ -111,6 +111,43 @@ def test_a_directory_without_a_whisper_model_is_missing(tmp_path: Path):
         catalog.stt(SttSettings(engine="faster_whisper"), tmp_path)
 
 
+# --- forms ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_model_can_be_full_or_light_and_a_mind_smaller_too(tmp_path: Path):
+    assert catalog.mind_forms(put(tmp_path / "starter.gguf")) == ("full", "smaller", "light")
+    assert catalog.stt_forms(SttSettings()) == ("full", "light")
+    assert catalog.voice_forms() == ("full", "light")
+
+
+def test_what_is_not_built_in_has_no_light_form(tmp_path: Path):
+    assert catalog.mind_forms(tmp_path / "starter.gguf") == ("full", "smaller")
+    assert catalog.stt_forms(SttSettings(language="de")) == ("full",)
+
+
+def test_a_smaller_mind_is_the_same_model_that_is_told_to_be_smaller(tmp_path: Path):
+    put(tmp_path / "large.gguf")
+    full = catalog.mind(MindSettings(), tmp_path)
+    smaller = catalog.mind(MindSettings(), tmp_path, form="smaller")
+    assert smaller.settings == {**full.settings, "smaller": True}
+    assert smaller.factory == full.factory
+
+
+def test_the_light_mind_is_the_starter_on_the_cpu_whatever_is_set(tmp_path: Path):
+    put(tmp_path / "large.gguf")
+    starter = put(tmp_path / "starter" / "starter.gguf")
+    light = catalog.mind(MindSettings(model="large", gpu_layers=20), tmp_path, starter, form="light")
+    assert (light.settings["model"], light.settings["gpu_layers"]) == (str(starter), 0)
+    assert "want of memory" in light.why
+
+
+def test_light_ears_and_voices_are_those_that_need_no_model(tmp_path: Path):
+    put(tmp_path / "tiny" / "model.bin")
+    light = catalog.stt(SttSettings(model="tiny", device="cuda"), tmp_path, form="light")
+    assert (light.engine, light.settings["model"]) == ("pocketsphinx", "")
+    assert catalog.voice(VoiceSettings(), form="light").engine == "espeak"
+
+
 # --- the others -----------------------------------------------------------------------------------------------------
 
 
