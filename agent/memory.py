@@ -39,6 +39,8 @@ class Memory(Protocol):
     """For a person."""
     environment: Mapping[str, str]
     """Variables for a worker, so that its models go here and nowhere else."""
+    lags: bool
+    """What an ended process held is free a moment later, not at once."""
 
     def free_mib(self) -> int | None:
         """What could be taken now."""
@@ -105,6 +107,7 @@ class Gpu(Memory):
         self._readable = True
         self.name = f"GPU {index} ({self._device.name})"
         self.environment = {"CUDA_VISIBLE_DEVICES": self._device.uuid}
+        self.lags = True
 
     @override
     def free_mib(self) -> int | None:
@@ -171,6 +174,7 @@ class Ram(Memory):
     def __init__(self) -> None:
         self.name = "RAM"
         self.environment = {"CUDA_VISIBLE_DEVICES": "-1"}
+        self.lags = False
 
     @override
     def free_mib(self) -> int | None:

@@ -243,7 +243,7 @@ class Residency:
 
     async def _see_memory_back(self, name: str, free_before_mib: int | None) -> None:
         footprint_mib = self._footprints.pop(name, 0)
-        if not footprint_mib or free_before_mib is None:
+        if not self._memory.lags or not footprint_mib or free_before_mib is None:
             return
         expected_mib = free_before_mib + round(footprint_mib * _BACK_SHARE)
         if await wait_until_back(self._memory, expected_mib, seconds=_BACK_SECONDS, clock=self._clock) is None:

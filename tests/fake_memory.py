@@ -12,6 +12,7 @@ class FakeMemory:
 
     name = "fake memory"
     environment: Mapping[str, str] = {}
+    lags = False
 
     def __init__(self, total_mib: int = PLENTY_MIB, used_by: Callable[[int], int] = lambda _pid: 0):
         """`used_by` tells what the process of a pid takes; pid 0 stands for all of ours."""

@@ -94,6 +94,7 @@ class Card:
 
     name = "a fake card"
     environment: Mapping[str, str] = {}
+    lags = False
 
     def __init__(self, total_mib: int = CARDS["12 GB"]) -> None:
         """Nothing but the desktop is in it."""

@@ -62,6 +62,8 @@ class ObedientModel:
 class Room:
     """So much memory, less what the models in it take."""
 
+    lags = True
+
     def __init__(self, total_mib, models):
         self.total_mib, self.models = total_mib, models
 
@@ -589,3 +591,26 @@ def test_everything_can_be_told_in_words():
         assert words["last evictions"] == ["mind: its process ended: The worker was killed."]
 
     live(scenario, models)
+
+
+def test_the_next_load_waits_until_the_memory_is_seen_to_come_back():
+    class Lagging(Room):
+        back_at = float("inf")
+
+        def free_mib(self):
+            held = 7000 if self.clock.now() < self.back_at else 0
+            return min(self.total_mib - held, super().free_mib())
+
+    models = {"mind": ObedientModel(vram_mib=7000), "voice": ObedientModel(vram_mib=5000)}
+
+    async def scenario(house):
+        memory = house.vram._memory = house.vram._processes._memory = Lagging(8000, models)
+        memory.clock = house.clock
+        memory.back_at = 0.0
+        await house.use("mind", 0.0)
+        memory.back_at = house.clock.now() + 0.7
+        await house.use("voice", 0.0)
+        loads = {event.model: event.at - event.seconds for event in house.of(ModelLoaded)}
+        assert loads["voice"] == pytest.approx(memory.back_at, abs=0.03)
+
+    live(scenario, models, total_mib=8000)
