@@ -154,8 +154,8 @@ def run(options: argparse.Namespace) -> Llama:
     model.compile_hidden()
     steppers = optimizers(model)
     peaks = [stepper.param_groups[0]["lr"] for stepper in steppers]
-    # A run that goes on with an earlier one finishes it: long talks and a falling rate almost from the start.
-    plateau, first_long = (0.15, 0.0) if options.resume else (0.3, FIRST_LONG)
+    # A run that goes on with an earlier one finishes it: long talks, and half the rate, which soon falls.
+    plateau, first_long, rate = (0.15, 0.0, 0.5) if options.resume else (0.3, FIRST_LONG, 1.0)
     start, step, seen, smooth = time.monotonic(), 0, 0, 0.0
     torch.set_num_threads(1)
     with ThreadPoolExecutor(options.threads) as pool:
@@ -163,7 +163,7 @@ def run(options: argparse.Namespace) -> Llama:
             done := step / options.steps if options.steps else (time.monotonic() - start) / (options.minutes * 60)
         ) < 1:
             for stepper, peak in zip(steppers, peaks, strict=True):
-                stepper.param_groups[0]["lr"] = peak * pace(done, plateau)
+                stepper.param_groups[0]["lr"] = rate * peak * pace(done, plateau)
             numbers, weights = batch(options.seed * 1_000_003 + step, tokenizer, short=done < first_long)
             loss = backward(model, pool, numbers, weights)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
