@@ -293,7 +293,8 @@ class Vram:
         """A holder is done, or nobody waits for the lease any more."""
         if lease.number in self._leases:
             self._happen(Left(self._clock.now(), lease.number))
-            self._leases.pop(lease.number, None)
+            if lease_of(self._state, lease.number) is None:  # else it ends with its model's process
+                self._leases.pop(lease.number, None)
 
     # --- the loop ---------------------------------------------------------------------------------------------------
 

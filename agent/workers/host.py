@@ -165,6 +165,8 @@ class Worker:
         match await answers.get():
             case wire.Result() as result:
                 return result
+            case wire.Done(cancelled=True):  # it was stopped: who cancels does not ask for more
+                raise self.death()
             case wire.Done():
                 return None
             case wire.Failed(error=error):

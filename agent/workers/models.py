@@ -21,6 +21,8 @@ from agent.policy.history import Message
 from agent.policy.lease_terms import Form
 from agent.workers.host import Worker
 
+EVICT_SECONDS: Final = 0.25
+"""For a process to end in order. It has nothing to save, and others wait for its memory."""
 _MIND_RESULTS: Final[Decoder[MindResult]] = Decoder(MindResult)
 _SOUNDS: Final = Decoder(Sound)
 _PARTIALS: Final = Decoder(Partial)
@@ -82,13 +84,16 @@ class ModelWorker:
         return msgspec.structs.replace(facts, engine=f"{facts.engine} ({choice.why})")
 
     async def evict(self) -> None:
-        """End the process; its memory is free when this returns. While it loads, `load` then raises WorkerDied."""
+        """End the process, by force after 250 ms; its memory is free when this returns.
+
+        While it loads, that is at once, and `load` raises WorkerDied.
+        """
         worker, self._worker = self._worker, None
         if worker is None:
             return
         if not self._ready:  # loading cannot be interrupted
             worker.kill()
-        await worker.stop()
+        await worker.stop(EVICT_SECONDS)
 
     async def pause(self) -> None:
         """Have it stand still between two results. Raises WorkerDied, also if it does not do so within 250 ms."""

@@ -40,9 +40,9 @@ class ObedientModel:
         self.standing = False
 
     def key(self, form):
-        return form
+        return str(form)
 
-    async def load(self, form):
+    async def load(self, _form):
         self.loads += 1
         await asyncio.sleep(self.load_seconds)
         if self.error:
@@ -614,3 +614,21 @@ def test_the_next_load_waits_until_the_memory_is_seen_to_come_back():
         assert loads["voice"] == pytest.approx(memory.back_at, abs=0.03)
 
     live(scenario, models, total_mib=8000)
+
+
+def test_who_leaves_while_the_process_is_being_ended_leaves_the_scheduler_in_order():
+    async def main():
+        troubles = []
+        asyncio.get_running_loop().set_exception_handler(lambda _l, c: troubles.append(repr(c["exception"])))
+        house = House({"mind": ObedientModel(vram_mib=4000, evict_seconds=1.0)}, total_mib=12000)
+        async with house.vram:
+            async with house.vram.lease("mind", owner="thinking", kind="replying"):
+                house.vram.press("a game is running")
+            await house.vram.emptied()
+            assert troubles == []
+            assert len(house.of(LeaseReleased)) == 1
+            house.vram.relieve()
+            await house.use("mind", 1.0)
+        house.check()
+
+    run_virtual(main())

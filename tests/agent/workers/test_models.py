@@ -122,6 +122,20 @@ def test_a_model_evicted_while_it_loads_is_gone_at_once():
     run(main())
 
 
+def test_a_model_whose_process_is_stopped_is_evicted_within_the_second_that_a_yield_may_take():
+    async def main() -> None:
+        model = mind()
+        await model.load()
+        pid = model.pid
+        os.kill(pid, signal.SIGSTOP)
+        async with asyncio.timeout(1.0):
+            await model.evict()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    run(main())
+
+
 def test_a_model_that_is_missing_is_told_to_who_loads_it():
     async def main() -> None:
         deaths: list[EngineError] = []
