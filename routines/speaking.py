@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Final
 
 from agent.bus import Bus, Inbox
 from agent.clock import Clock
@@ -36,6 +37,11 @@ from agent.sound.api import Loudspeaker, PlaybackEnded, PlaybackStarted
 from agent.vram import Vram
 
 _SAMPLE_BYTES = 2
+_PATIENCE_SECONDS: Final = 120.0
+"""For a lease: where only one of two models fits, the voice waits for a whole reply and a load.
+
+A turn without progress is ended sooner, by the Prompter.
+"""
 
 
 @dataclass
@@ -53,7 +59,7 @@ class _Speech:
     held: list[bytes] = field(default_factory=list)
     """Samples that wait for the commit, or for enough of them."""
     made_at: Seconds | None = None
-    """When the last sentence was complete."""
+    """When the last sentence was complete; None if the next one's time is not to be measured from there."""
     finished: bool = False
     """All samples are here."""
     sent: int = 0
@@ -139,6 +145,8 @@ class Speaking:
                     speech.sentences.put_nowait(None)
             case HushIssued():
                 self._hush(event.turn)
+            case LeaseGranted() if event.load_seconds:
+                self._forget_pace()
             case _:
                 pass
 
@@ -166,8 +174,10 @@ class Speaking:
     async def _say(self, speech: _Speech, text: str) -> None:
         """Synthesise one sentence under a lease."""
         request = Speak(text=text, voice=speech.manner.voice, speed=speech.manner.speed)
+        deadline = Seconds(self._clock.now() + _PATIENCE_SECONDS)
+        due = self._runs_dry_at()
         async with (
-            self._vram.lease("voice", owner="speaking", kind="replying", due=self._runs_dry_at()),
+            self._vram.lease("voice", owner="speaking", kind="replying", deadline=deadline, due=due),
             aclosing(self._voice.speak(request)) as chunks,
         ):
             speech.said.append((text, 0))
@@ -179,12 +189,17 @@ class Speaking:
         self._keep_pace(speech)
 
     def _keep_pace(self, speech: _Speech) -> None:
-        """Measure how long this sentence took since the one before; the first has none."""
+        """Measure how long this sentence took since the one before, if there is one to measure from."""
         now = self._clock.now()
         if speech.made_at is not None:
             sound_seconds = speech.said[-1][1] / SAMPLE_RATE
             self._pace = produced(self._pace, work_seconds=now - speech.made_at, sound_seconds=sound_seconds)
         speech.made_at = now
+
+    def _forget_pace(self) -> None:
+        """A model was loaded between two sentences: the second says nothing of how long others will take."""
+        for speech in self._speeches.values():
+            speech.made_at = None
 
     def _runs_dry_at(self) -> Seconds:
         """When the loudspeaker will have played all that it was given; now, if nothing sounds."""

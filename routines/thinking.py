@@ -132,6 +132,8 @@ class Thinking:
         self._pass_on(draft, finish(draft.reading))
         if draft.reading.declined:
             return ReplyDeclined(at=self._clock.now(), turn=prompt.turn)
+        if not prompt.verbatim:
+            self._usual_sentences += _WEIGHT * (draft.sentences - self._usual_sentences)
         return ReplyFinished(
             at=self._clock.now(),
             turn=prompt.turn,
@@ -157,7 +159,6 @@ class Thinking:
                             return False
                         if draft.reading.declined:
                             return True
-        self._usual_sentences += _WEIGHT * (draft.sentences - self._usual_sentences)
         return True
 
     def _note_first_token(self, draft: _Draft, lease: Lease) -> None:

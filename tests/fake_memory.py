@@ -28,7 +28,7 @@ class FakeMemory:
     def used_by_mib(self, pid: int) -> int | None:
         return self._used_by(pid)
 
-    def foreign_mib(self, _own_pids: Iterable[int]) -> int | None:
+    def foreign_mib(self, own_pids: Iterable[int]) -> int | None:  # noqa: ARG002  # all others are foreign
         return self.foreign
 
     def versions(self) -> str:

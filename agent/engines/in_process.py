@@ -1,7 +1,7 @@
 """The scripted engines as organs of the daemon, without a process: for virtual time.
 
 They behave as `workers/models.py` and `workers/lasting.py` do, the faults included: one request at a time, a deadline
-for each result, 250 ms to heed a cancel or a pause, and death told to `on_died` before anyone who waits hears of it.
+for each result, 250 ms to heed a cancel, 2 s a pause, and death told to `on_died` before anyone who waits hears of it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from agent.policy.lease_terms import Form
 T = TypeVar("T")
 
 _CANCEL_SECONDS: Final = 0.25
-_FIRST_PID: Final = 100_000
+_PAUSE_SECONDS: Final = 2.0
+_PIDS: Final = itertools.count(100_000)
 
 
 class ScriptedModel:
@@ -50,6 +51,7 @@ class ScriptedModel:
         self.loaded = False
         self.loads = 0
         """How often it was loaded."""
+        self._pid = 0
         self.form: Form = "full"
         """As what it was loaded last."""
         self._script = script or Script()
@@ -78,6 +80,7 @@ class ScriptedModel:
             raise self._error("out_of_memory")
         self.loaded = True
         self.loads += 1
+        self._pid = next(_PIDS)
         self.form = form
         return self._facts(form)
 
@@ -97,7 +100,7 @@ class ScriptedModel:
     async def pause(self) -> None:
         """Give no result until resumed. Raises WorkerDied, after a while if it hangs."""
         if self.loaded and self._hanging:
-            await asyncio.sleep(_CANCEL_SECONDS)
+            await asyncio.sleep(_PAUSE_SECONDS)
             self.die(WorkerDied(f"The {self.name} engine did not stand still, as the script says."))
         if not self.loaded:
             raise self._death()
@@ -114,7 +117,7 @@ class ScriptedModel:
     @property
     def pid(self) -> int:
         """A number that stands for the process, another at each load; 0 if there is none."""
-        return _FIRST_PID + self.loads if self.loaded else 0
+        return self._pid if self.loaded else 0
 
     def die(self, cause: EngineError | None = None) -> None:
         """Die unasked, as a process may at any moment."""

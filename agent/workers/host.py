@@ -33,7 +33,9 @@ from agent.workers.process import GRACE_SECONDS, Process
 R = TypeVar("R")
 
 CANCEL_SECONDS: Final = 0.25
-"""A cancel or a pause that is not answered for so long costs the worker its life."""
+"""A cancel that is not answered for so long costs the worker its life."""
+PAUSE_SECONDS: Final = 2.0
+"""So does a pause; it has more time, because a large model may need that for one token."""
 _FACTS: Final = Decoder(Facts)
 
 _Answer: TypeAlias = wire.Result | wire.Done | wire.Failed | EngineError
@@ -207,7 +209,7 @@ class Worker:
         """Have the engine stand still, with what it was asked half done or not begun; returns when it does.
 
         Only results that are on their way already may still come. Whoever waits for one meanwhile keeps its deadline.
-        Raises WorkerDied: also if the engine does not stand still within `CANCEL_SECONDS`, which ends the process.
+        Raises WorkerDied: also if the engine does not stand still within `PAUSE_SECONDS`, which ends the process.
         """
         if not self.running():
             raise self.death()
@@ -215,8 +217,8 @@ class Worker:
             self._standstill = self._loop.create_future()
             self._pauses += 1
             self._process.write(wire.Pause(self._pauses))
-            stubborn = WorkerDied(f"The {self.name} engine did not stand still within {CANCEL_SECONDS * 1000:.0f} ms.")
-            alarm = self._loop.call_later(CANCEL_SECONDS, self.kill, stubborn)
+            stubborn = WorkerDied(f"The {self.name} engine did not stand still within {PAUSE_SECONDS:g} s.")
+            alarm = self._loop.call_later(PAUSE_SECONDS, self.kill, stubborn)
             self._standstill.add_done_callback(lambda _: alarm.cancel())
         await asyncio.shield(self._standstill)
         if not self.running():

@@ -96,7 +96,7 @@ class ModelWorker:
         await worker.stop(EVICT_SECONDS)
 
     async def pause(self) -> None:
-        """Have it stand still between two results. Raises WorkerDied, also if it does not do so within 250 ms."""
+        """Have it stand still between two results. Raises WorkerDied, also if it does not do so within 2 s."""
         await self._running().pause()
 
     def resume(self) -> None:

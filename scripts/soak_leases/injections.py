@@ -18,7 +18,7 @@ from typing import Final, Literal
 from agent.errors import EngineError
 from agent.events import LeaseReleased, ModelEvicted, Seconds
 from agent.vram import Lease
-from agent.workers.host import CANCEL_SECONDS
+from agent.workers.host import CANCEL_SECONDS, PAUSE_SECONDS
 from agent.workers.models import EVICT_SECONDS
 from scripts.soak_leases.house import ANSWER, DEADLINE_SECONDS, LOAD_SECONDS, House
 from scripts.soak_leases.processes import GONE_SECONDS, alive, end
@@ -87,7 +87,7 @@ def bound_seconds(phase: Phase, fault: Fault) -> float:
     if phase in {"being evicted", "yielding"}:
         return EVICT_SECONDS + _TELLING_SECONDS
     if fault in {"will not cancel", "will not pause"}:
-        return CANCEL_SECONDS + _TELLING_SECONDS
+        return (CANCEL_SECONDS if fault == "will not cancel" else PAUSE_SECONDS) + _TELLING_SECONDS
     return DEADLINE_SECONDS + _TELLING_SECONDS
 
 

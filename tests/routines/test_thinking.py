@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from agent import events as e
 from agent.clock import run_virtual
 from agent.engines.scripted import Fault, Script
-from tests.virtual_house import living, unclosed
+from agent.settings import InitiativeSettings, Settings, VramSettings
+from tests.virtual_house import VirtualHouse, living, unclosed
 
 
 def test_sentences_are_ready_before_the_reply_is_complete():
@@ -100,3 +103,75 @@ def test_the_model_is_told_what_was_really_played():
         ("assistant", "I am fine."),
         ("user", "good"),
     ]
+
+
+# --- two heavy models, of which the memory holds one ----------------------------------------------------------------
+
+
+def sharing_the_memory(word_seconds: float, answers: tuple[str, ...], load_seconds: float = 1.0):
+    """A companion whose mind and voice take turns in the memory."""
+    settings = Settings(vram=VramSettings(reserve_mib=0, budget_mib=6000), initiative=InitiativeSettings(enabled=False))
+    big = {"heavy": True, "load_seconds": load_seconds, "vram_mib": 4000}
+    mind = Script(answers=answers, delay_seconds=word_seconds, **big)
+    return living(settings=settings, mind=mind, voice=Script(delay_seconds=0.01, **big))
+
+
+def test_a_reply_whose_model_made_room_is_begun_again_from_its_own_words():
+    async def main():
+        async with sharing_the_memory(0.5, ("One is here now. Two is there. Three is gone.",)) as house:
+            await house.companion.say("Hello.")  # after which it is known how long the voice takes to load
+            await asyncio.sleep(20)
+            house.type("hello")
+            await asyncio.sleep(40)
+            return house
+
+    house = run_virtual(main())
+    assert [reason.partition(" room")[0] for reason in swaps(house)] == ["The mind makes"]
+    assert house.mind.begun == ["", "One is here now. Two"]
+    assert house.mind.asked[0] == house.mind.asked[1]
+    assert [event.text for event in house.of(e.SentenceReady)][1:] == [
+        "One is here now.",
+        "Two is there.",
+        "Three is gone.",
+    ]
+    assert house.of(e.SpeakingEnded)[-1].spoken == "One is here now. Two is there. Three is gone."
+
+
+def test_how_long_a_reply_will_take_is_told_from_its_pace_and_the_usual_length():
+    async def main():
+        reply = " ".join(
+            f"This is sentence number {number}." for number in ("one", "two", "three", "four", "five", "six")
+        )
+        async with sharing_the_memory(0.2, (reply,), load_seconds=8) as house:
+            await house.companion.say("Hello.")
+            await asyncio.sleep(100)
+            for _ in range(2):
+                house.type("hello")
+                await asyncio.sleep(200)
+            return house
+
+    told = [float(reason.split("begin ")[1].split(" s")[0]) for reason in swaps(run_virtual(main()))]
+    seconds = 0.2 * 5  # for a sentence
+    assert told[:2] == pytest.approx([2 * seconds, 1 * seconds], abs=0.05)  # of three sentences, two and one are left
+    assert told[2] == pytest.approx(2.9 * seconds, abs=0.05)  # one of six was counted meanwhile
+
+
+def test_what_was_not_said_does_not_count_for_the_usual_length():
+    async def main():
+        reply = "This is sentence number one. This is sentence number two."
+        async with sharing_the_memory(0.2, ("PASS", reply), load_seconds=8) as house:
+            await house.companion.say("Hello.")
+            await asyncio.sleep(100)
+            for _ in range(2):
+                house.type("hello")
+                await asyncio.sleep(200)
+            return house
+
+    house = run_virtual(main())
+    assert len(house.of(e.ReplyDeclined)) == 1
+    assert "begin 2.0 s sooner" in swaps(house)[0]
+
+
+def swaps(house: VirtualHouse) -> list[str]:
+    """What was said of swapping in the middle."""
+    return [event.reason for event in house.of(e.SwapWeighed)]
