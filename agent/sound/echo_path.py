@@ -31,14 +31,6 @@ _FOLLOWS: Final = 0.8
 """Correlation of the two loudnesses from which on one is the echo of the other; two voices stay under 0.6."""
 _LOOK_BLOCKS: Final = 10
 
-_PAUSE_BLOCKS: Final = 30
-"""After so long without a sound from the loudspeaker its delay may be another."""
-_CLEAN: Final = 10**-2.0
-"""A block of which so little is left (-20 dB) was echo, and was cancelled."""
-_CLEAN_BLOCKS: Final = 10
-_MOST_SETTLING_BLOCKS: Final = 50
-"""Blocks with sound at the microphone; after so many it is heard in any case."""
-
 
 class EchoPath:
     """What is known of the way from the loudspeaker to the microphone."""
@@ -77,34 +69,6 @@ class EchoPath:
         near, far = _decibels(self._near), _decibels(self._far)
         windows = (far[_MOST_DELAY_BLOCKS - delay :][: len(near)] for delay in range(0, _MOST_DELAY_BLOCKS, 2))
         return max(_correlation(near, window) for window in windows) > _FOLLOWS
-
-
-class Settling:
-    """The first moments of sound after a pause, in which the canceller still looks for the delay and lets echo through.
-
-    Meanwhile the microphone is better not heard at all; but never for long, because that may as well be the user.
-    """
-
-    def __init__(self) -> None:
-        """Nothing has sounded yet."""
-        self._pause = _PAUSE_BLOCKS
-        self._clean = 0
-        self._heard = 0
-
-    def done(self, near_power: float, far_power: float, left_power: float) -> bool:
-        """Take the mean squares of a block of the microphone, the loudspeaker, and of what was left of the first."""
-        if far_power > _AUDIBLE_POWER:
-            if self._pause >= _PAUSE_BLOCKS:
-                self._clean = self._heard = 0
-            self._pause = 0
-        else:
-            self._pause += 1
-        if near_power > _AUDIBLE_POWER:
-            self._heard += 1
-            self._clean = self._clean + 1 if left_power < _CLEAN * near_power else 0
-            if self._clean >= _CLEAN_BLOCKS:
-                self._heard = _MOST_SETTLING_BLOCKS
-        return self._heard >= _MOST_SETTLING_BLOCKS or self._pause >= _PAUSE_BLOCKS
 
 
 def _decibels(powers: deque[float]) -> NDArray[np.float64]:

@@ -57,8 +57,9 @@ def test_an_echo_is_taken_out(canceller: EchoCanceller, reference: Reference):
     left = through(canceller, reference, far, echo)
     reduction = level_dbfs(echo[48_000:].astype(np.int16)) - level_dbfs(left[48_000:])
     print(f"echo reduction after 3 s: {reduction:.1f} dB; the running figure says {canceller.erle_db:.1f} dB")  # noqa: T201  # for -rP
-    assert reduction > 20
-    assert canceller.erle_db == pytest.approx(reduction, abs=10)
+    assert reduction > 40
+    assert canceller.erle_db is not None
+    assert 12 < canceller.erle_db < reduction
 
 
 def test_the_user_is_kept_while_parley_speaks(canceller: EchoCanceller, reference: Reference):
@@ -79,13 +80,25 @@ def test_samples_pass_untouched_and_at_once_while_nothing_was_played(canceller: 
     assert canceller.erle_db is None
 
 
-def test_while_something_is_played_at_most_10_ms_wait_and_none_is_lost(canceller: EchoCanceller, reference: Reference):
+def test_what_is_kept_back_while_something_is_played_comes_and_none_is_lost(
+    canceller: EchoCanceller, reference: Reference
+):
     user = babble(1.0, 9_000).astype(np.int16)
     reference.played(user, 0.0)
     got = 0
     for end in range(512, 16_000, 512):
         got += len(canceller.cancel(user[end - 512 : end], end / 16_000))
-        assert canceller.pending == end - got < 160
-        assert canceller.missing(512) == (640 - canceller.pending if canceller.pending else 512)
+        assert canceller.pending == end - got < 13 * 160
+        if canceller.pending % 160:
+            assert canceller.missing(512) == 640 - canceller.pending % 160
     later = end / 16_000 + TAIL_SECONDS + 2
     assert len(canceller.cancel(user[:512], later)) == 512 + end - got
+    assert canceller.pending == 0
+
+
+def test_with_headphones_the_user_is_heard_as_they_are(canceller: EchoCanceller, reference: Reference):
+    far = babble(4.0, 12_000)
+    user = np.zeros(len(far))
+    user[32_000:48_000] = babble(1.0, 9_000)
+    left = through(canceller, reference, far, user)
+    assert np.array_equal(left[33_000:48_000], user.astype(np.int16)[33_000:48_000])

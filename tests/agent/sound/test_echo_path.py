@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from agent.sound.echo_path import EchoPath, Settling
+from agent.sound.echo_path import EchoPath
 from tests.speech import noise, say, silence, trimmed
 
 BLOCK = 160
@@ -68,31 +68,3 @@ def test_before_anything_sounded_there_may_be_an_echo():
     path = EchoPath()
     observed(path, THEIRS, np.zeros_like(THEIRS))
     assert not path.absent
-
-
-LOUD, SILENT, CLEANED = 1e6, 0.0, 1e3
-
-
-def settled(blocks: list[tuple[float, float, float]], settling: Settling | None = None) -> list[bool]:
-    settling = settling or Settling()
-    return [settling.done(*block) for block in blocks]
-
-
-def test_the_microphone_is_heard_while_nothing_sounds():
-    assert all(settled([(LOUD, SILENT, LOUD)] * 5))
-
-
-def test_what_leaks_in_the_first_moments_is_not_heard():
-    told = settled([(LOUD, LOUD, LOUD)] * 8 + [(LOUD, LOUD, CLEANED)] * 12)
-    assert told == [False] * 17 + [True] * 3
-
-
-def test_the_user_is_not_kept_out_for_long():
-    assert settled([(LOUD, LOUD, LOUD)] * 60).index(True) == 49
-
-
-def test_between_two_words_it_stays_settled_and_after_a_pause_it_does_not():
-    settling = Settling()
-    settled([(LOUD, LOUD, CLEANED)] * 10, settling)
-    assert all(settled([(SILENT, SILENT, SILENT)] * 10 + [(LOUD, LOUD, LOUD)], settling))
-    assert not settled([(SILENT, SILENT, SILENT)] * 40 + [(LOUD, LOUD, LOUD)], settling)[-1]
