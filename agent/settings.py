@@ -187,7 +187,7 @@ class VramSettings(_Section):
     """Who is made room for unasked: others that take the reserve (pressure), games that tell GameMode (games)."""
     return_seconds: float = Field(default=20.0, ge=0)
     """There must be room again for so long before models that made room come back."""
-    idle_seconds: float = Field(default=900.0, ge=0)
+    idle_seconds: float = Field(default=3600.0, ge=0)
     """A heavy model that nobody used for so long is unloaded; 0 never."""
     lease_seconds: float = Field(default=20.0, gt=0)
     """The longest wait for a lease before it is refused."""

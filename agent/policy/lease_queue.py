@@ -44,8 +44,8 @@ def _ages_at(limits: Limits, request: Request) -> Seconds:
 def next_heavy(state: State, now: Seconds) -> Request | None:
     """Who may run if no heavy lease is active.
 
-    The first of the queue, if it can. While its model loads, another may run whose kind is as urgent. While it waits
-    for half-done work to be finished, only that may go on.
+    The first of the queue, if it can. While its model loads, or what is polite waits for room, another may run whose
+    kind is as urgent. While it waits for half-done work to be finished, only that may go on.
     """
     least_urgent = max(RANKS.values())
     only_suspended = False
@@ -57,9 +57,9 @@ def next_heavy(state: State, now: Seconds) -> Request | None:
         if home.phase == "resident" and not _is_occupied(state, request):
             if urgency <= least_urgent and (request.suspended or not only_suspended):
                 return request
-        elif home.phase in ("resident", "blocked"):
+        elif home.phase == "resident" or (home.phase == "blocked" and not urgency):
             only_suspended = True
-        elif home.phase == "loading" or now < home.retry_at or is_arranging(state, "loading"):
+        elif home.phase in ("blocked", "loading") or now < home.retry_at or is_arranging(state, "loading"):
             least_urgent = min(least_urgent, urgency)
         else:  # its room is being made: nobody may take it away
             return None
@@ -86,6 +86,9 @@ def wakes_at(state: State, now: Seconds) -> Seconds | None:
             moments.append(Seconds(home.used_at + limits.idle_seconds))
         elif home.phase == "absent" and home.retry_at > now and is_wanted(state, home):
             moments.append(home.retry_at)
+    if any(home.phase == "blocked" for home in state.models):
+        lingering = (Seconds(home.used_at + limits.linger_seconds) for home in state.models if home.phase == "resident")
+        moments += [moment for moment in lingering if moment > now]
     return min(moments, default=None)
 
 

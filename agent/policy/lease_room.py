@@ -5,12 +5,12 @@ One heavy model at a time is measured, loaded or ended, so that the memory that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from agent.events import Seconds
 from agent.policy.lease_changes import end_lease, evict, failed, now_in, put, refuse, shaped
 from agent.policy.lease_forms import less, to_be_renewed, to_load
+from agent.policy.lease_plans import allowed_mib, plan_load, residents, waits_for_chore
 from agent.policy.lease_queue import home_of, is_arranging, is_wanted, may_idle, queue
 from agent.policy.lease_terms import (
     Cause,
@@ -28,21 +28,20 @@ from agent.policy.lease_terms import (
     Skip,
     State,
 )
-from agent.policy.swapping import Plan, Resident, plan_swap
 
 # --- what happens to a model ----------------------------------------------------------------------------------------
 
 
 def foreseen(state: State, news: Foreseen) -> State:
-    """It is loaded when there is room, or kept."""
+    """It is loaded when there is room, or kept; from now on it is not for chores alone."""
     if state.closed:
         return state
     home = home_of(state, news.model)
-    return put(state, replace(home, foreseen=home.phase != "resident", used_at=news.at))
+    return put(state, replace(home, foreseen=home.phase != "resident", used_at=news.at, for_chores=False))
 
 
 def measured(state: State, news: Measured, effects: list[Effect]) -> State:
-    """Load it, or make room for it."""
+    """Load it, or make room for it; what leaves comes back as soon as only a chore's model is in its way."""
     home = home_of(state, news.model)
     if home.phase != "measuring":
         return state
@@ -54,16 +53,17 @@ def measured(state: State, news: Measured, effects: list[Effect]) -> State:
     if plan.outcome == "load":
         effects.append(Load(home.name, home.form))
         return put(state, now_in(home, "loading", news.at))
-    if request is None:
-        return _skip(state, home, plan.reason, news.at, effects)
-    if plan.outcome == "wait":
+    if plan.outcome == "wait" and (request or waits_for_chore(state, home, news.at)):
         return put(state, now_in(home, "blocked", news.at))
-    if plan.outcome == "refuse":
+    if plan.outcome in ("wait", "refuse"):
         state = _skip(state, home, plan.reason, news.at, effects)
-        return refuse(state, _waiting_for(state, home), "no_room", plan.reason, effects)
+        state = refuse(state, _waiting_for(state, home), "no_room", plan.reason, effects)
+        return look_again(state, news.at)  # who was polite to them need not be any more
     state = put(state, now_in(home, "absent", news.at))
     for name in plan.evict:
-        state = evict(state, home_of(state, name), f"made room for the {home.name}", news.at, effects)
+        leaving = home_of(state, name)
+        leaving = replace(leaving, foreseen=not leaving.for_chores)
+        state = evict(state, leaving, f"made room for the {home.name}", news.at, effects)
     return state
 
 
@@ -76,8 +76,8 @@ def loaded(state: State, news: Loaded, effects: list[Effect]) -> State:
     fresh = replace(home, load_seconds=news.at - home.since, footprints=tuple(sorted(footprints.items())))
     if home.form != "light":
         fresh = replace(fresh, heavy=news.heavy if home.setting is None else home.setting)
-    allowed_mib = _allowed_mib(put(state, fresh))
-    if fresh.heavy and allowed_mib is not None and allowed_mib < 0:
+    left_mib = allowed_mib(put(state, fresh))
+    if fresh.heavy and left_mib is not None and left_mib < 0:
         return _make_all_room(put(state, fresh), fresh, "took more memory than the budget leaves", news.at, effects)
     fresh = now_in(fresh, "resident", news.at)
     return put(state, replace(fresh, used_at=news.at, loaded_at=news.at, foreseen=False))
@@ -122,27 +122,6 @@ def _bereave(state: State, home: Residence, now: Seconds, effects: list[Effect])
 # --- making room ----------------------------------------------------------------------------------------------------
 
 
-def plan_load(state: State, home: Residence, request: Request | None, free_mib: int | None, now: Seconds) -> Plan:
-    """What has to be done so that `request`, or foresight if that is None, gets the model."""
-    return plan_swap(
-        home.name,
-        home.footprint_mib,
-        _residents(state, request, now),
-        free_mib=free_mib,
-        reserve_mib=state.limits.reserve_mib,
-        guess_mib=state.limits.guess_mib,
-        allowed_mib=_allowed_mib(state),
-    )
-
-
-def _allowed_mib(state: State) -> int | None:
-    """What the models that are in memory leave of the budget."""
-    if state.limits.budget_mib is None:
-        return None
-    there = (home for home in state.models if home.phase in ("loading", "resident", "evicting"))
-    return state.limits.budget_mib - sum(home.footprint_mib or 0 for home in there)
-
-
 def _make_all_room(state: State, home: Residence, what: str, now: Seconds, effects: list[Effect]) -> State:
     """A load broke the bounds of the memory: end what may be ended, and load it once more as less, if it can be that.
 
@@ -150,8 +129,8 @@ def _make_all_room(state: State, home: Residence, what: str, now: Seconds, effec
     or a smaller form; where there is neither, those who wait are told what was tried.
     """
     request = _first_for(state, home, now)
-    residents = _residents(state, request, now) if request else []
-    others = [resident.name for resident in residents if resident.footprint_mib and not resident.pinned]
+    there = residents(state, home, request, now) if request else []
+    others = [resident.name for resident in there if resident.footprint_mib and not resident.pinned]
     form = less(state.limits, home)
     if others and form in ("light", None):
         form = home.form
@@ -165,37 +144,6 @@ def _make_all_room(state: State, home: Residence, what: str, now: Seconds, effec
     for name in others:
         state = evict(state, home_of(state, name), f"made room for the {home.name}, which {what}", now, effects)
     return state
-
-
-def _residents(state: State, request: Request | None, now: Seconds) -> list[Resident]:
-    """The heavy models in memory, and which of them must stay if `request` is to be served."""
-    waiting = queue(state, now)
-    before = waiting[: waiting.index(request)] if request else waiting
-    return [
-        Resident(
-            name=home.name,
-            footprint_mib=home.footprint_mib or 0,
-            reload_seconds=home.load_seconds or 0.0,
-            used_at=home.used_at,
-            pinned=_pin(state, home, before),
-        )
-        for home in state.models
-        if home.heavy and home.phase == "resident"
-    ]
-
-
-def _pin(state: State, home: Residence, before: Iterable[Request]) -> str:
-    """Why a model must stay; empty if it need not."""
-    for lease in state.leases:
-        if lease.request.model == home.name:
-            return f"{lease.request.owner} holds the {home.name}"
-    for request in _waiting_for(state, home):
-        if request.suspended:
-            return f"{request.owner} is in the middle of using the {home.name}"
-    for request in before:
-        if request.model == home.name:
-            return f"{request.owner} waits for the {home.name} and goes first"
-    return ""
 
 
 def _skip(state: State, home: Residence, reason: str, now: Seconds, effects: list[Effect]) -> State:
@@ -250,18 +198,26 @@ def unload_idle(state: State, now: Seconds, effects: list[Effect]) -> State:
 
 
 def start_loads(state: State, now: Seconds, effects: list[Effect]) -> State:
-    """Begin with what is wanted most urgently; light models need not be measured."""
+    """Begin with what is wanted most urgently; light models need not be measured.
+
+    What somebody waits for in vain, because there is no room yet, has the room that there will be: foresight waits.
+    """
     absent = {
         home.name for home in state.models if home.phase == "absent" and home.retry_at <= now and is_wanted(state, home)
     }
     if not absent:
         return state
     wanted = [request.model for request in queue(state, now)]
-    wanted += [home.name for home in state.models if home.foreseen]
-    for name in dict.fromkeys(wanted):
-        if name in absent:
+    foreseen_too = [home.name for home in state.models if home.foreseen]
+    for name in dict.fromkeys(wanted + foreseen_too):
+        if name in absent and (name in wanted or not _lacks_room(state)):
             state = _start_load(state, to_load(state, home_of(state, name)), now, effects)
     return state
+
+
+def _lacks_room(state: State) -> bool:
+    """Somebody waits for a model that cannot be loaded before something in use is not."""
+    return any(home_of(state, request.model).phase == "blocked" for request in state.waiting)
 
 
 def _start_load(state: State, home: Residence, now: Seconds, effects: list[Effect]) -> State:

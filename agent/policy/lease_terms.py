@@ -31,16 +31,18 @@ Cause = Literal["expired", "load_failed", "load_hung", "no_room", "died", "yield
 class Limits:
     """The bounds within which everything that is begun must end."""
 
-    idle_seconds: float = 900.0
+    idle_seconds: float = 3600.0
     """A heavy model unused for so long is unloaded; 0 never."""
+    linger_seconds: float = 3.0
+    """A model that was just used stays so long, whatever a chore or a remark wants: it may be used again at once."""
     load_seconds: float = 120.0
     """A load that takes longer has hung."""
     hold_seconds: float = 120.0
     """A heavy lease neither released nor checked for so long is ended with the model's process."""
-    remark_ages_seconds: float = 10.0
+    remark_ages_seconds: float = 60.0
     """A remark that waited so long counts as urgent."""
-    chore_ages_seconds: float = 30.0
-    """So does a chore; nothing waits for ever."""
+    chore_ages_seconds: float = 300.0
+    """So does a chore; both are longer than a reply, but nothing waits for ever."""
     reserve_mib: int = 0
     """Memory that is left to others."""
     guess_mib: int = 6144
@@ -112,8 +114,10 @@ class Residence:
     """What it took in each form that was measured, in MiB."""
     renew: bool = False
     """Its next load is of its best form; a process in another form ends for that once nobody uses it."""
+    for_chores: bool = True
+    """Only chores have used it, and nobody foresaw it."""
     foreseen: bool = False
-    """It will be needed soon: load it if there is room."""
+    """It will be needed soon: load it if there is room, or only a chore's model in the way."""
     health: Health = Health()  # noqa: RUF009  # it is frozen
     retry_at: Seconds = Seconds(0.0)
     """No load before this, because the last ones ended badly."""

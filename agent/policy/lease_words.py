@@ -6,8 +6,8 @@ from typing import Final
 
 from agent.events import Seconds
 from agent.policy.lease_forms import to_load
+from agent.policy.lease_plans import plan_load
 from agent.policy.lease_queue import home_of, queue
-from agent.policy.lease_room import plan_load
 from agent.policy.lease_terms import Form, Phase, Request, Residence, State
 
 _WHERE: Final[dict[Phase, str]] = {

@@ -176,5 +176,7 @@ def _grant(state: State, request: Request, now: Seconds, effects: list[Effect]) 
     effects.append(Grant(request.number, now - request.asked_at, loading, light=not home.heavy, restarted=restarted))
     until = Seconds(now + state.limits.hold_seconds) if home.heavy else NEVER
     lease = Held(request=request, since=now, until=until, light=not home.heavy)
+    if home.for_chores and request.kind != "chore":
+        state = put(state, replace(home, for_chores=False))
     waiting = tuple([other for other in state.waiting if other is not request])
     return replace(state, waiting=waiting, leases=(*state.leases, lease))

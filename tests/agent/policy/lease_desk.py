@@ -78,9 +78,12 @@ class Desk:
     def measured(self, model: str, free_mib: int | None) -> tuple[Effect, ...]:
         return self.happen(Measured(Seconds(self.now), model, free_mib))
 
+    def foreseen(self, model: str) -> tuple[Effect, ...]:
+        return self.happen(Foreseen(Seconds(self.now), model))
+
     def resident(self, *models: str, footprint_mib: int = 0) -> None:
         for model in models:
-            self.happen(Foreseen(Seconds(self.now), model))
+            self.foreseen(model)
             self.load(model, footprint_mib=footprint_mib)
         self.effects.clear()
 

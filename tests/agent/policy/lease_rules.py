@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.agent.policy.lease_worlds import World
 
 MOST_BEGUN: Final = 2
-"""So many others may begin to use heavy models before a request whose time has come and whose model is loaded."""
+"""So many others may begin to use heavy models before a request whose time has come, unless its model is on its way."""
 MOST_LOADS: Final = 2
 """So many loads of other heavy models may begin before it."""
 

@@ -308,8 +308,8 @@ def _work(world: World, happening: Happening, effects: Sequence[Effect], ended: 
 def _passed(world: World, state: State, effects: Iterable[Effect]) -> Passed:
     """Count what goes before the watched request once its time has come.
 
-    Loads of other models count, and of leases on heavy ones those that begin, while its own is loaded: before that,
-    others may use theirs, and half-done work is finished first.
+    Loads of other models count, and of leases on heavy ones those that begin while its own is loaded, or waits only for
+    memory in use. Before that others may use theirs, and half-done work is finished first.
     """
     watched = next((one for one in world.state.waiting if one.deadline == inf), None)
     if watched is None or watched not in state.waiting:
@@ -320,7 +320,7 @@ def _passed(world: World, state: State, effects: Iterable[Effect]) -> Passed:
     models = {one.number: one.model for one in everyone(state) if one.number not in world.half_done}
     begun = [effect for effect in effects if isinstance(effect, Grant) and models.get(effect.number) in heavy]
     loads = [effect for effect in effects if isinstance(effect, Load) and effect.model in heavy - {watched.model}]
-    ready = world.phases()[watched.model] == "resident"
+    ready = world.phases()[watched.model] in ("resident", "measuring", "blocked")
     return Passed(world.passed.begun + len(begun) * ready, world.passed.loads + len(loads))
 
 
@@ -394,7 +394,7 @@ def _residence(old: Residence, now: float, limits: Limits, *, is_held: bool) -> 
     return _with(
         old,
         since=_since(old.since, now) if old.phase == "loading" else zero,
-        used_at=_since(old.used_at, now) if resident and not is_held else zero,
+        used_at=_since(old.used_at, now) if old.foreseen or (resident and not is_held) else zero,
         loaded_at=_since(old.loaded_at, now, -limits.restarts.healthy_seconds) if resident else zero,
         health=Health(min(old.health.in_a_row, _LONGEST_ROW)),
         retry_at=_since(old.retry_at, now, 0.0),
@@ -442,9 +442,15 @@ def towards_rest(world: World) -> int | None:
         return 0
     if not world.state.waiting:
         return None
-    if not any(home.retry_at > world.now for home in world.state.models):
+    if not any(_time_helps(home, world) for home in world.state.models):
         raise Broken("rest: not true that who waits is served by and by; only giving up would end this")
     return len(happenings(world)) - 1  # time passes
+
+
+def _time_helps(home: Residence, world: World) -> bool:
+    """It may be loaded again, or may leave for others, after a while."""
+    stays_until = home.used_at + world.state.limits.linger_seconds if home.phase == "resident" else 0.0
+    return max(home.retry_at, stays_until) > world.now
 
 
 def settle(world: World) -> World | None:
@@ -582,6 +588,7 @@ def explore(start: World, most: int | None = None) -> tuple[int, int]:
 
 SMALL: Final = Limits(
     idle_seconds=2,
+    linger_seconds=1,
     load_seconds=2,
     hold_seconds=2,
     remark_ages_seconds=1,

@@ -279,6 +279,8 @@ def swapped_out_once(kind: str) -> tuple[Desk, int]:
     desk.load("voice", footprint_mib=6000)
     desk.leave(voice)
     desk.measured("mind", 2000)
+    desk.wait(desk.state.limits.linger_seconds)
+    desk.measured("mind", 2000)
     desk.evicted("voice")
     desk.load("mind", footprint_mib=6000)
     assert desk.holds(mind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.events import Seconds
-from agent.policy.lease_terms import Died
+from agent.policy.lease_terms import Died, Suspend
 from agent.policy.restarting import RestartRules
 from agent.policy.swapping import Resident, plan_swap
 from tests.agent.policy.lease_desk import Desk, heavy, light
@@ -35,6 +35,30 @@ def test_a_model_that_ran_long_enough_is_well_again():
         desk.now += ran_seconds
         desk.happen(Died(Seconds(desk.now), "mind", "killed"))
         assert desk.state.models[0].retry_at == desk.now + pause_seconds
+
+
+def test_while_someone_waits_for_half_done_work_nobody_begins_before_that_is_finished():
+    desk = Desk(heavy("mind"), heavy("voice"), heavy("stt"), guess_mib=8000)
+    desk.resident("mind", "voice", footprint_mib=4000)
+    mind, voice = desk.ask("mind"), desk.ask("voice")
+    desk.check(mind)
+    desk.ask("stt", kind="hearing", within=5)
+    fresh = desk.ask("voice", within=10)
+    desk.measured("stt", 0)
+    desk.leave(voice)
+    desk.measured("stt", 0)
+    assert desk.phase("stt") == "blocked"
+    assert (desk.holds(mind), desk.holds(fresh)) == (True, False)
+
+
+def test_what_was_held_before_a_checkpoint_counts_from_the_grant():
+    desk = Desk(heavy("mind"), heavy("voice"))
+    desk.resident("mind", "voice")
+    desk.now = 2.0
+    mind = desk.ask("mind")
+    desk.ask("voice", within=2)
+    desk.now = 3.0
+    assert desk.check(mind, within=3)[0] == Suspend(mind, 1.0)
 
 
 def test_the_smallest_model_can_make_room():

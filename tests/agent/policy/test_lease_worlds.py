@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from agent.events import Seconds
-from agent.policy import lease_forms, lease_queue, lease_room, leasing
+from agent.policy import lease_forms, lease_plans, lease_queue, lease_room, leasing
 from agent.policy.lease_terms import Asked, Evicted, Grant, Left, Loaded, Measured, TimePassed
 from agent.policy.swapping import Plan
 from tests.agent.policy.lease_desk import heavy
@@ -59,7 +59,7 @@ def never(_limits, _request):
 
 FAULTS = {
     "one at a time": (leasing, "_grant_heavy", grants_whoever_is_next, {}),
-    "budget": (lease_room, "plan_swap", lambda *_, **__: Plan("load", (), ""), {"total_mib": 6}),
+    "budget": (lease_plans, "plan_swap", lambda *_, **__: Plan("load", (), ""), {"total_mib": 6}),
     "yielding": (lease_forms, "step_aside", does_nothing, {"presses": 1}),
     "nobody is lost": (leasing, "end_lease", forgets_the_lease, {}),
     "no starving": (lease_queue, "_ages_at", never, {
