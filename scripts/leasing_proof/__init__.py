@@ -1,0 +1,1 @@
+"""What `scripts/prove_leasing` runs: exploration, long walks and mutants of the scheduler's core."""
