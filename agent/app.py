@@ -166,7 +166,7 @@ async def _begin(
         await vram.prepare("stt")
     bus.publish(CompanionStarted(at=clock.now(), personality=personality.digest))
     companion.greet(personality.greeting)
-    for model in ("voice", "mind"):
+    for model in ("mind", "voice"):
         vram.prefetch(model)
 
 

@@ -34,6 +34,8 @@ from agent.sound.api import Microphone
 from agent.vram import Vram
 
 _SAMPLE_BYTES = 2
+_REPLY_NEEDS = ("mind", "voice")
+"""What is loaded while the user speaks, if there is room; the one that is needed first comes first."""
 _HEAR_BYTES = SAMPLE_RATE // 10 * _SAMPLE_BYTES
 """Sound is passed on to the model in pieces of at least 0.1 s."""
 
@@ -151,6 +153,8 @@ class Listening:
         self._open.append(segment)
         self._segments.put_nowait(segment)
         self._bus.publish(SpeechStarted(at=self._clock.now()))
+        for model in _REPLY_NEEDS:
+            self._vram.prefetch(model)
 
     def _end(self, note: SegmentEnded) -> None:
         if segment := self._find(note.segment):
