@@ -145,7 +145,7 @@ class VoiceSettings(_Section):
 class TurnSettings(_Section):
     """When the user's turn is over: silence in seconds since the last voiced sample."""
 
-    finished_seconds: float = Field(default=0.3, ge=0)
+    finished_seconds: float = Field(default=0.22, ge=0)
     """After a finished sentence."""
     unclear_seconds: float = Field(default=0.7, ge=0)
     """When the words tell nothing."""

@@ -13,6 +13,7 @@ import pytest
 from agent import events as e
 from agent.clock import run_virtual
 from agent.engines.scripted import Fault, Script
+from agent.settings import Settings, TurnSettings
 from tests.virtual_house import PERSONALITY, living, quiet, tone, unclosed
 
 EVENING = dt.datetime(2026, 1, 5, 19, 0, tzinfo=dt.UTC)
@@ -22,7 +23,10 @@ def test_a_spoken_question_is_answered():
     async def main():
         room = np.concatenate([quiet(1), tone(1.5), quiet(1)])
         async with living(
-            microphone=room, stt=Script(answers=("what is your name",)), mind=Script(answers=("I am Parley.",))
+            microphone=room,
+            settings=Settings(turns=TurnSettings(finished_seconds=0.3)),
+            stt=Script(answers=("what is your name",)),
+            mind=Script(answers=("I am Parley.",)),
         ) as house:
             await asyncio.sleep(6)
             return house

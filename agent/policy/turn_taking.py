@@ -11,7 +11,8 @@ from agent.policy.completeness import Completeness, judge
 class Waits:
     """Silence in seconds since the last voiced sample."""
 
-    finished_seconds: float = 0.3
+    finished_seconds: float = 0.22
+    """People leave about 0.2 s (Stivers et al., 2009, "Universals and cultural variation in turn-taking")."""
     unclear_seconds: float = 0.7
     unfinished_seconds: float = 1.6
     longest_seconds: float = 3.0

@@ -40,8 +40,14 @@ from agent.policy.prompting import (
     pause_seconds,
 )
 from agent.policy.situation import Situation, advance, after_crash
+from agent.policy.turn_taking import Waits
 
-POLICY = PromptingPolicy(patience_seconds=60, chattiness=0.5, quiet_hours=QuietHours.parse("22:30-07:30"))
+POLICY = PromptingPolicy(
+    waits=Waits(finished_seconds=0.3),
+    patience_seconds=60,
+    chattiness=0.5,
+    quiet_hours=QuietHours.parse("22:30-07:30"),
+)
 NOON = 12 * 60
 FINISHED, UNFINISHED = "what is your name", "i would like to"
 
