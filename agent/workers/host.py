@@ -190,7 +190,7 @@ class Worker:
         if not answers.over.is_set() and self.running():
             self._process.write(wire.Cancel(number))
             hung = EngineHung(f"The {self.name} engine did not stop within {CANCEL_SECONDS * 1000:.0f} ms.")
-            timer = self._loop.call_later(CANCEL_SECONDS, self.kill, hung)
+            timer = self._loop.call_later(CANCEL_SECONDS, lambda: answers.over.is_set() or self.kill(hung))
         cancelled: asyncio.CancelledError | None = None
         while not answers.over.is_set():
             try:
@@ -218,8 +218,9 @@ class Worker:
             self._pauses += 1
             self._process.write(wire.Pause(self._pauses))
             stubborn = WorkerDied(f"The {self.name} engine did not stand still within {PAUSE_SECONDS:g} s.")
-            alarm = self._loop.call_later(PAUSE_SECONDS, self.kill, stubborn)
-            self._standstill.add_done_callback(lambda _: alarm.cancel())
+            standstill = self._standstill
+            alarm = self._loop.call_later(PAUSE_SECONDS, lambda: standstill.done() or self.kill(stubborn))
+            standstill.add_done_callback(lambda _: alarm.cancel())
         await asyncio.shield(self._standstill)
         if not self.running():
             raise self.death()

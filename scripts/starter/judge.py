@@ -82,11 +82,11 @@ class Judge:
         return best >= LIKE_ENOUGH and any(name in accepted for score, name in ranked if score >= best - 1e-6)
 
 
-def confusion(lines: list[tuple[set[str], str]], draws: int = 4) -> float:
+def confusion(lines: list[tuple[set[str], str, bool]], draws: int = 4) -> float:
     """How often a known answer of a family that is not accepted would pass for a held-out line: it should be rare."""
     known, rng = Judge(), random.Random(2)
     passed: list[bool] = []
-    for accepted, _ in lines:
+    for accepted, *_ in lines:
         others = [text for name, text in known.answers if name not in accepted]
         passed += [known.accepts(rng.choice(others), accepted) for _ in range(draws)]
     return sum(passed) / len(passed)

@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from agent.engines.scripted import Fault, How, Script
 from agent.errors import EngineError, EngineFailed, EngineHung, ModelMissing, OutOfMemory, WorkerDied
 from agent.policy.history import Message
 from agent.workers import wire
-from agent.workers.host import Worker
+from agent.workers.host import CANCEL_SECONDS, Worker
 
 T = TypeVar("T")
 
@@ -341,6 +342,19 @@ def test_stopping_ends_the_process_in_order_and_what_it_had_started():
             assert all_end(grandchild, LONG)
         with pytest.raises(WorkerDied, match="was stopped"):
             await ask(worker)
+
+    run(main())
+
+
+def test_a_loop_that_was_held_up_does_not_take_an_answered_cancel_for_a_missing_one():
+    async def main() -> None:
+        async with running(Script(answers=("word " * 50,), delay_seconds=0.01)) as worker:
+            results = worker.stream(REPLY, RESULTS, deadline_seconds=LONG)
+            await anext(results)
+            hold_up = threading.Event()
+            asyncio.get_running_loop().call_soon(hold_up.wait, CANCEL_SECONDS * 2)
+            await results.aclose()
+            assert worker.running()
 
     run(main())
 

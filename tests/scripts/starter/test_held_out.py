@@ -11,7 +11,7 @@ from scripts.starter.phrases import slots
 
 def test_every_accepted_family_exists() -> None:
     known = set(judge.all_families()) | {"unclear"}
-    assert not {name for accepted, _ in held_out() for name in accepted} - known
+    assert not {name for accepted, *_ in held_out() for name in accepted} - known
 
 
 def every_filling(phrase: str) -> re.Pattern[str]:
@@ -35,7 +35,7 @@ def every_filling(phrase: str) -> re.Pattern[str]:
 def test_no_held_out_phrasing_can_be_generated() -> None:
     patterns = [every_filling(phrase) for family in judge.all_families().values() for phrase in family.said]
     assert every_filling("i [like|love] {dish} [|today]").fullmatch("i love curry")
-    assert [words for _, words in held_out() if any(pattern.fullmatch(words) for pattern in patterns)] == []
+    assert [words for _, words, _ in held_out() if any(pattern.fullmatch(words) for pattern in patterns)] == []
 
 
 def test_a_known_answer_is_judged_to_be_of_its_own_family() -> None:
