@@ -36,6 +36,8 @@ CANCEL_SECONDS: Final = 0.25
 """A cancel that is not answered for so long costs the worker its life."""
 PAUSE_SECONDS: Final = 2.0
 """So does a pause; it has more time, because a large model may need that for one token."""
+_HELD_UP_SECONDS: Final = 0.05
+"""A timer that comes so late comes from a loop that was held up."""
 _FACTS: Final = Decoder(Facts)
 
 _Answer: TypeAlias = wire.Result | wire.Done | wire.Failed | EngineError
@@ -186,19 +188,19 @@ class Worker:
         Who is cancelled while waiting goes on waiting: a lease may only be given back when the engine has really
         stopped. It does not take long, for the process is killed if it does.
         """
-        timer: asyncio.TimerHandle | None = None
+        alarm: _Alarm | None = None
         if not answers.over.is_set() and self.running():
             self._process.write(wire.Cancel(number))
             hung = EngineHung(f"The {self.name} engine did not stop within {CANCEL_SECONDS * 1000:.0f} ms.")
-            timer = self._loop.call_later(CANCEL_SECONDS, lambda: answers.over.is_set() or self.kill(hung))
+            alarm = _Alarm(CANCEL_SECONDS, lambda: self.kill(hung))
         cancelled: asyncio.CancelledError | None = None
         while not answers.over.is_set():
             try:
                 await answers.over.wait()
             except asyncio.CancelledError as error:
                 cancelled = error
-        if timer:
-            timer.cancel()
+        if alarm:
+            alarm.call_off()
         del self._answers[number]
         if cancelled:
             raise cancelled
@@ -218,9 +220,8 @@ class Worker:
             self._pauses += 1
             self._process.write(wire.Pause(self._pauses))
             stubborn = WorkerDied(f"The {self.name} engine did not stand still within {PAUSE_SECONDS:g} s.")
-            standstill = self._standstill
-            alarm = self._loop.call_later(PAUSE_SECONDS, lambda: standstill.done() or self.kill(stubborn))
-            standstill.add_done_callback(lambda _: alarm.cancel())
+            alarm = _Alarm(PAUSE_SECONDS, lambda: self.kill(stubborn))
+            self._standstill.add_done_callback(lambda _: alarm.call_off())
         await asyncio.shield(self._standstill)
         if not self.running():
             raise self.death()
@@ -298,6 +299,25 @@ class Worker:
         except msgspec.MsgspecError:
             self.kill(WorkerDied(f"The {self.name} worker sent garbage: a body that was not asked for."))
             raise self.death() from None
+
+
+class _Alarm:
+    """Rings unless it is called off in time. A loop that was held up has not looked at what came: it begins anew."""
+
+    def __init__(self, seconds: float, ring: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._seconds = seconds
+        self._ring = ring
+        self._timer = self._loop.call_later(seconds, self._look)
+
+    def call_off(self) -> None:
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._loop.time() - self._timer.when() > _HELD_UP_SECONDS:
+            self._timer = self._loop.call_later(self._seconds, self._look)
+        else:
+            self._ring()
 
 
 class _Answers:
