@@ -219,7 +219,10 @@ def test_a_reply_that_was_begun_goes_on_after_its_words():
 
 def test_a_voice_gives_samples_and_is_hushed_by_closing():
     async def main() -> None:
-        model = VoiceWorker("voice", lambda _form: scripted("VoiceEngine"), load_seconds=10.0, deadline_seconds=10.0)
+        paced = Script(delay_seconds=0.005)
+        model = VoiceWorker(
+            "voice", lambda _form: scripted("VoiceEngine", paced), load_seconds=10.0, deadline_seconds=10.0
+        )
         await model.load()
         async with aclosing(model.speak(Speak("hello", speed=2.0))) as sounds:
             assert sum([len(samples) async for samples in sounds]) == 5 * 480 * 2
